@@ -10,7 +10,7 @@ use support::eventually;
 use support::servers::cluster::{Cluster, SLOTS};
 use support::servers::sentinel::Sentinels;
 use support::servers::{Outcome, PATIENCE, query, wait_for};
-use support::staleness::{BOUND, ChangeSource, MARGIN, Watch, Watches, opened};
+use support::staleness::{BOUND, MARGIN, Watch, WatchSource, Watches, opened};
 use support::within;
 
 on_threads_and_tasks![
@@ -69,7 +69,7 @@ fn no_stale_value_is_served_while_slots_move<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         notify_of_all_keys(&cluster.urls())?;
         let watches = watches_of::<C>(cluster, "moved")?;
-        let keys = ChangeSource::ALL.map(|source| format!("{}:0", prefix::<C>("moved", source)));
+        let keys = WatchSource::ALL.map(|source| format!("{}:0", prefix::<C>("moved", source)));
         let slots: HashSet<u16> =
             keys.iter().map(|key| cluster.key_slot(key)).collect::<Outcome<_>>()?;
         for slot in slots {
@@ -90,7 +90,7 @@ fn a_key_created_where_its_slot_went_is_found<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         notify_of_all_keys(&cluster.urls())?;
         let (client, other) = (C::of(cluster), Client::of(cluster));
-        for source in ChangeSource::ALL {
+        for source in WatchSource::ALL {
             let name = |kind: &str| format!("absent-{kind}-{source:?}-{}", C::NAME);
             let spread = name("spread");
             let tagged = format!("{{{}}}", name("tagged"));
@@ -151,10 +151,10 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
     let first = sentinels.master()?;
     let second = 1 - first;
     let (old, new) = (Client::open(&servers[first])?, Client::open(&servers[second])?);
-    for source in ChangeSource::ALL {
+    for source in WatchSource::ALL {
         source.writer(&old, &format!("planned-{source:?}:")).insert(&7, &1)?;
     }
-    let caches = ChangeSource::ALL.map(|source| {
+    let caches = WatchSource::ALL.map(|source| {
         let dict = RedisDict::<u64, u64, C>::with_prefix(&reader, format!("planned-{source:?}:"));
         opened::<C, _>(|| dict.cached(source.near_cache()))
     });
@@ -168,14 +168,14 @@ fn a_master_that_goes_on_after_a_planned_failover_is_left<C: Concurrent>() -> Ou
     sentinels.begin_failover()?;
     wait_for("a new name", || Ok(sentinels.master()? == second))?;
     let role = |server: usize| query::<String>(&servers[server], "INFO replication");
-    for source in ChangeSource::ALL {
+    for source in WatchSource::ALL {
         source.writer(&new, &format!("planned-{source:?}:")).insert(&7, &2)?;
     }
     assert!(role(first)?.contains("role:master"), "the old one goes on");
     // Until then the caches may be stale or not.
     std::thread::sleep(TRUST + BOUND + HALF_A_SECOND / 2);
     let went_on = role(first)?.contains("role:master");
-    for (source, cached) in ChangeSource::ALL.iter().zip(&caches) {
+    for (source, cached) in WatchSource::ALL.iter().zip(&caches) {
         assert_eq!(get(cached), Some(2), "{source:?}");
     }
     println!("the old master still took writes: {went_on}");
@@ -187,7 +187,7 @@ fn watches_of<C: Concurrent>(cluster: &Cluster, name: &str) -> Outcome<Watches<C
     let (reader, writer) = (C::cluster_builder(cluster), Client::cluster_builder(cluster.urls()));
     let reader = C::connect(reader.response_timeout(HALF_A_SECOND));
     let writer = Client::connect(writer.response_timeout(HALF_A_SECOND));
-    let watches = ChangeSource::ALL.map(|source| {
+    let watches = WatchSource::ALL.map(|source| {
         Watch::start(source, &reader, &writer, &format!("{}:", prefix::<C>(name, source)))
     });
     let watches = Watches(watches.into());
@@ -195,7 +195,7 @@ fn watches_of<C: Concurrent>(cluster: &Cluster, name: &str) -> Outcome<Watches<C
     Ok(watches)
 }
 
-fn prefix<C: Concurrent>(name: &str, source: ChangeSource) -> String {
+fn prefix<C: Concurrent>(name: &str, source: WatchSource) -> String {
     format!("{name}-{}-{source:?}", C::NAME)
 }
 

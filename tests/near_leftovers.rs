@@ -10,7 +10,7 @@ use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::contract::settle;
 use support::leftovers::{tasks, threads};
 use support::servers::{Outcome, query};
-use support::staleness::{ChangeSource, opened};
+use support::staleness::{WatchSource, opened};
 use support::{eventually, send_signal};
 
 on_threads_and_tasks![
@@ -62,7 +62,7 @@ fn nothing_is_left_of_a_subscription_whose_server_hangs<C: Concurrent>() -> Outc
 
 fn caches<C: Concurrent>(server: Server) -> Outcome {
     listening::<C, _>(server, |dict| {
-        ChangeSource::ALL.map(|source| {
+        WatchSource::ALL.map(|source| {
             let cached = opened::<C, _>(|| dict.cached(source.near_cache()));
             (cached.clone(), cached)
         })

@@ -11,7 +11,7 @@ use support::contract::settle;
 use support::eventually;
 use support::servers::Outcome;
 use support::servers::proxy::Proxy;
-use support::staleness::{BOUND, ChangeSource, Watch, opened};
+use support::staleness::{BOUND, Watch, WatchSource, opened};
 
 on_threads_and_tasks![
     a_cut_off_cache_asks_the_server_by_default,
@@ -24,7 +24,7 @@ on_threads_and_tasks![
 const LONG: Duration = Duration::from_secs(60);
 
 fn a_cut_off_cache_asks_the_server_by_default<C: Concurrent>() -> Outcome {
-    for source in ChangeSource::ALL {
+    for source in WatchSource::ALL {
         let (cut_off, cached) = CutOff::<C>::start(source, source.near_cache())?;
         assert_eq!((cached.peek("a"), cached.peek("b")), (None, None));
         assert_eq!((get(&cached, "a")?, get(&cached, "b")?), (Some(2), Some(2)), "{source:?}");
@@ -35,7 +35,7 @@ fn a_cut_off_cache_asks_the_server_by_default<C: Concurrent>() -> Outcome {
 }
 
 fn older_values_are_served_for_the_time_given<C: Concurrent>() -> Outcome {
-    for source in ChangeSource::ALL {
+    for source in WatchSource::ALL {
         let near_cache = source.near_cache().on_disconnect(OnDisconnect::Serve(LONG));
         let (cut_off, cached) = CutOff::<C>::start(source, near_cache)?;
         assert_eq!(get(&cached, "a")?, Some(1), "{source:?}");
@@ -54,7 +54,7 @@ fn values_served_meanwhile_are_no_older_than_allowed<C: Concurrent>() -> Outcome
     let proxy = Proxy::to(server.port())?;
     let (reader, writer) = (C::connect(C::builder(&proxy.url())), Client::open(server.url())?);
     let grace = 2 * BOUND;
-    let watches = ChangeSource::ALL.map(|source| {
+    let watches = WatchSource::ALL.map(|source| {
         let near_cache = source.near_cache().on_disconnect(OnDisconnect::Serve(grace));
         let prefix = format!("graced-{source:?}:");
         Watch::start_as(source, &reader, &writer, &prefix, (near_cache, grace))
@@ -69,7 +69,7 @@ fn values_served_meanwhile_are_no_older_than_allowed<C: Concurrent>() -> Outcome
 }
 
 fn a_cut_off_cache_can_be_set_to_fail<C: Concurrent>() -> Outcome {
-    for source in ChangeSource::ALL {
+    for source in WatchSource::ALL {
         let near_cache = source.near_cache().on_disconnect(OnDisconnect::Fail);
         let (cut_off, cached) = CutOff::<C>::start(source, near_cache)?;
         for key in ["a", "b"] {
@@ -90,7 +90,7 @@ fn a_cache_that_is_connected_again_is_empty<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let proxy = Proxy::to(server.port())?;
     let client = C::connect(C::builder(&proxy.url()));
-    for source in ChangeSource::ALL {
+    for source in WatchSource::ALL {
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, format!("{source:?}"));
         let near_cache = source.near_cache().on_disconnect(OnDisconnect::Serve(LONG));
         let cached = opened::<C, _>(|| dict.cached(near_cache.clone()));
@@ -117,7 +117,7 @@ struct CutOff<C> {
 type Cached<C> = CachedDict<String, u64, C>;
 
 impl<C: Concurrent> CutOff<C> {
-    fn start(source: ChangeSource, near_cache: NearCacheSettings) -> Outcome<(Self, Cached<C>)> {
+    fn start(source: WatchSource, near_cache: NearCacheSettings) -> Outcome<(Self, Cached<C>)> {
         let server = LocalServer::start()?;
         let proxy = Proxy::to(server.port())?;
         let client = C::connect(C::builder(&proxy.url()));

@@ -9,7 +9,7 @@ use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::contract::settle;
 use support::eventually;
 use support::servers::{Outcome, query, run};
-use support::staleness::{BOUND, ChangeSource, MARGIN, Watch, opened};
+use support::staleness::{BOUND, MARGIN, Watch, WatchSource, opened};
 
 on_threads_and_tasks![
     a_right_that_a_cache_lacks_is_named,
@@ -77,7 +77,7 @@ fn writer_messages_are_received_without_the_right_to_configure<C: Concurrent>() 
     let server = LocalServer::start()?;
     let reader = client_with::<C>(&server, "~* &* +@all -config")?;
     let watch =
-        Watch::start(ChangeSource::Messages, &reader, &Client::open(server.url())?, "published:");
+        Watch::start(WatchSource::Messages, &reader, &Client::open(server.url())?, "published:");
     let watches = super::Watches(vec![watch]);
     watches.wait_for_traffic();
     watches.outlast_the_bound();

@@ -8,7 +8,7 @@ use super::Fixture;
 use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::contract::settle;
 use support::servers::{Outcome, query};
-use support::staleness::{ChangeSource, MARGIN, opened};
+use support::staleness::{MARGIN, WatchSource, opened};
 use support::{eventually, send_signal};
 
 on_threads_and_tasks![
@@ -70,7 +70,7 @@ fn exchanged_databases_are_not_detected<C: Concurrent>() -> Outcome {
     let server = LocalServer::start()?;
     let plain: RedisDict<String, u64> = RedisDict::new(&Client::open(server.url())?, "d");
     let client = C::connect(C::builder(server.url()));
-    for source in ChangeSource::ALL {
+    for source in WatchSource::ALL {
         plain.insert("a", &1)?;
         let near_cache = source.near_cache().time_to_live(LIFE);
         let dict: RedisDict<String, u64, C> = RedisDict::new(&client, "d");
@@ -97,7 +97,7 @@ fn an_old_master_is_believed_unless_it_needs_its_replica<C: Concurrent>() -> Out
     let port = old.port().to_string();
     let new = LocalServer::start_with(&["--replicaof", "127.0.0.1", &port])?;
     let (client, other) = (C::connect(C::builder(old.url())), Client::open(old.url())?);
-    let caches = ChangeSource::ALL.map(|source| {
+    let caches = WatchSource::ALL.map(|source| {
         let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, format!("{source:?}"));
         let writer = source.writer(&other, &format!("{source:?}:"));
         (opened::<C, _>(|| dict.cached(source.near_cache())), writer)

@@ -11,7 +11,7 @@ use support::concurrent::{Concurrent, on_threads_and_tasks};
 use support::contract::settle;
 use support::eventually;
 use support::servers::{Outcome, query};
-use support::staleness::{ChangeSource, MARGIN, opened};
+use support::staleness::{MARGIN, WatchSource, opened};
 
 on_threads_and_tasks![
     a_key_that_expires_is_served_no_longer,
@@ -33,7 +33,7 @@ fn a_key_that_expires_is_served_no_longer_where_the_server_does_not_look<C: Conc
 
 fn expiring<C: Concurrent>(server: &LocalServer) -> Outcome {
     let client = C::connect(C::builder(server.url()));
-    for (source, expire) in ChangeSource::ALL.into_iter().flat_map(|source| {
+    for (source, expire) in WatchSource::ALL.into_iter().flat_map(|source| {
         let ends = ["SET d:a 1 PX 300", "PEXPIRE d:b 300", "PEXPIRE h 300", "GETEX d:c PX 300"];
         ends.map(|end| (source, end))
     }) {
@@ -62,7 +62,7 @@ fn expiring<C: Concurrent>(server: &LocalServer) -> Outcome {
 }
 
 fn keys_that_are_evicted_are_served_no_longer<C: Concurrent>() -> Outcome {
-    for source in ChangeSource::ALL {
+    for source in WatchSource::ALL {
         let server = LocalServer::start_with(&["--maxmemory-policy", "allkeys-lru"])?;
         let writer = source.writer(&Client::open(server.url())?, "d:");
         let client = C::connect(C::builder(server.url()));

@@ -6,14 +6,8 @@
 #[macro_export]
 macro_rules! contract {
     ($($scenario:ident),+ $(,)?) => {
-        $crate::contract!(@on_client redis_collections::Client; $($scenario),+);
-        $crate::contract!(@on_cluster redis_collections::Client; $($scenario),+);
-        $crate::contract!(
-            @on_async_client redis_collections::AsyncClient; $($scenario),+
-        );
-        $crate::contract!(
-            @on_async_cluster redis_collections::AsyncClient; $($scenario),+
-        );
+        $crate::contract_on_servers!($($scenario),+);
+        $crate::contract_on_clusters!($($scenario),+);
     };
     (@$kind:ident $client:ty; $($scenario:ident),+) => {
         mod $kind {

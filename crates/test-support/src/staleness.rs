@@ -1,5 +1,7 @@
 //! How old the values are that near caches serve while something goes wrong.
 
+mod history;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -11,6 +13,7 @@ use super::contract::settle;
 use super::kinds::Kind;
 use super::servers::PATIENCE;
 use super::within;
+use history::{History, State};
 
 /// How old a value may be that the caches serve.
 pub const BOUND: Duration = Duration::from_millis(500);
@@ -25,7 +28,7 @@ const PACE: Duration = Duration::from_millis(1);
 
 /// What a cache follows, and which writer makes the changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum ChangeSource {
+pub enum WatchSource {
     /// The server reports the changes of a writer that publishes nothing.
     Tracking,
     /// The writer publishes its changes.
@@ -34,7 +37,7 @@ pub enum ChangeSource {
     Keyspace,
 }
 
-impl ChangeSource {
+impl WatchSource {
     pub const ALL: [Self; 3] = [Self::Tracking, Self::Messages, Self::Keyspace];
 
     pub fn near_cache(self) -> NearCacheSettings {
@@ -55,7 +58,7 @@ impl ChangeSource {
 /// cache and check how old they are.
 pub struct Watch<C: Kind> {
     pub cached: CachedDict<u64, u64, C>,
-    source: ChangeSource,
+    source: WatchSource,
     writer: RedisDict<u64, u64>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -75,13 +78,13 @@ struct Shared {
 }
 
 impl<C: Kind> Watch<C> {
-    pub fn start(source: ChangeSource, reader: &C, writer: &Client, prefix: &str) -> Self {
+    pub fn start(source: WatchSource, reader: &C, writer: &Client, prefix: &str) -> Self {
         Self::start_as(source, reader, writer, prefix, (source.near_cache(), BOUND))
     }
 
     /// As [`start`](Self::start), with a cache that may serve values of this age.
     pub fn start_as(
-        source: ChangeSource,
+        source: WatchSource,
         reader: &C,
         writer: &Client,
         prefix: &str,
@@ -233,44 +236,12 @@ impl Shared {
     }
 }
 
-/// What a key has held, one after the other.
-struct History {
-    states: Vec<State>,
-}
-
-struct State {
-    value: Option<u64>,
-    /// When it was acknowledged. Before, and where that failed, it may be there at any time.
-    certain: Option<Instant>,
-}
-
-impl History {
-    fn new() -> Self {
-        Self { states: vec![State { value: None, certain: Some(Instant::now()) }] }
-    }
-
-    fn acknowledge(&mut self) {
-        if let Some(state) = self.states.last_mut() {
-            state.certain = Some(Instant::now());
-        }
-    }
-
-    /// How long before `began` the value was certainly replaced. `None` if it was never there.
-    fn staleness(&self, value: Option<u64>, began: Instant) -> Option<Duration> {
-        let place = self.states.iter().rposition(|state| state.value == value)?;
-        let later = &self.states[place + 1..];
-        let replaced = later.iter().find_map(|state| state.certain);
-        let replaced = replaced.filter(|_| self.states[place].certain.is_some());
-        Some(replaced.map_or(Duration::ZERO, |replaced| began.saturating_duration_since(replaced)))
-    }
-}
-
-/// Caches of one client, one for each [`ChangeSource`], watched at the same time.
+/// Caches of one client, one for each [`WatchSource`], watched at the same time.
 pub struct Watches<C: Kind>(pub Vec<Watch<C>>);
 
 impl<C: Kind> Watches<C> {
     pub fn start(reader: &C, writer: &Client, name: &str) -> Self {
-        let watches = ChangeSource::ALL.map(|source| {
+        let watches = WatchSource::ALL.map(|source| {
             let prefix = format!("{name}-{source:?}:");
             Watch::start(source, reader, writer, &prefix)
         });

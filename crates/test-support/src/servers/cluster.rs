@@ -8,7 +8,7 @@ mod view;
 use super::{NEVER_BUSY, Outcome, run};
 use crate::send_signal;
 pub use account::Witness;
-use nodes::History;
+use nodes::ClusterHistory;
 pub use nodes::{Cluster, MASTERS, NODES, SLOTS};
 use redis::{RedisResult, ToRedisArgs, cmd};
 use redis_collections::LocalServer;
@@ -41,7 +41,7 @@ impl Cluster {
             starting.map(|node| node.join().expect("no panic")).into_iter().collect()
         });
         let password = password.map(str::to_owned);
-        let history = History::default();
+        let history = ClusterHistory::default();
         let mut cluster = Self { nodes: nodes?, is_responsive: [true; NODES], password, history };
         creation::create(&cluster)?;
         cluster.wait_until_healthy()?;

@@ -18,13 +18,13 @@ pub struct Cluster {
     pub(super) nodes: Vec<LocalServer>,
     pub(super) is_responsive: [bool; NODES],
     pub(super) password: Option<String>,
-    pub(super) history: History,
+    pub(super) history: ClusterHistory,
 }
 
 /// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted
 /// had printed.
 #[derive(Default)]
-pub(super) struct History {
+pub(super) struct ClusterHistory {
     pub(super) roles: Vec<String>,
     pub(super) logs: Vec<(usize, String)>,
 }
