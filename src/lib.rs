@@ -56,9 +56,9 @@
 //! other programs' changes. The change events of a collection are available with
 //! [`subscribe`](RedisDict::subscribe).
 //!
-//! A write is never sent again once it may have been applied, except a waiting pop whose connection
-//! was closed. If its reply is lost, [`Error::applied`] reports that it may have been applied, and
-//! the caller decides. The [cookbook] shows how.
+//! A write is never sent again once it may have been applied, except a waiting call whose
+//! connection was closed. If its reply is lost, [`Error::applied`] reports that it may have been
+//! applied, and the caller decides. The [cookbook] shows how.
 //!
 //! # Types of keys and values
 //!

@@ -13,6 +13,7 @@ use support::servers::is_blocked;
 use support::{BETWEEN_LOOKS, LATE, wait_until, within};
 
 contract! {
+    closing_sends_outcomes_though_a_job_is_held,
     jobs_come_in_the_order_of_the_queue,
     any_push_to_the_list_is_a_job,
     bytes_that_look_like_a_header_round_trip,
@@ -114,6 +115,19 @@ async fn until<C: Kind>(
         assert!(Instant::now() < deadline, "{stats:?}");
         std::thread::sleep(BETWEEN_LOOKS);
     }
+}
+
+async fn closing_sends_outcomes_though_a_job_is_held<C: Kind>(client: C, name: &'static str) {
+    let queue = queue(&client, name);
+    ok!(queue.push_many(["a", "b", "c", "d", "e"]));
+    let mut consumer = queue.consumer().batch(5);
+    job(&mut consumer).await.done();
+    let held = job(&mut consumer).await;
+    ok!(consumer.close());
+    let stats = ok!(queue.stats());
+    assert_eq!((stats.done, stats.pending, stats.in_flight), (1, 3, 1));
+    ok!(held.done_now());
+    assert_eq!(ok!(queue.stats()).done, 2);
 }
 
 async fn jobs_come_in_the_order_of_the_queue<C: Kind>(client: C, name: &'static str) {

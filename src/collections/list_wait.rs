@@ -33,7 +33,8 @@ impl<T: Codec, E: RoundTrips> RedisList<T, E> {
     /// Moves the first item to the end of `other` and returns it, waiting for one if there is none.
     /// `BLMOVE`, O(1).
     ///
-    /// Whatever happens to the connection, the item is in one of the two lists.
+    /// Whatever happens to the connection, the item is in one of the two lists. If the connection
+    /// breaks during the wait, the move is sent again, so more than one item may move.
     pub fn wait_pop_front_to<F: Executor>(
         &self,
         other: &RedisList<T, F>,

@@ -105,12 +105,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         let (executor, session) = (self.queue.executor().clone(), self.session.clone());
         self.is_kept = false;
         drop(self);
-        executor.clone().converse(async move {
-            while !session.leave(&executor).await? && session.ledger().jobs.running() == 0 {
-                executor.pause(WHILE_ANOTHER_SETTLES).await;
-            }
-            Ok(())
-        })
+        executor.clone().converse(async move { session.finish(&executor).await })
     }
 
     /// Returns up to `most` jobs, as far as `capacity` permits; none when the time is up, or if the
@@ -260,7 +255,6 @@ impl Default for HandlerCapacity {
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// Servers are late for shorter waits, or treat them as endless.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
-const WHILE_ANOTHER_SETTLES: Duration = Duration::from_millis(1);
 const WHILE_PAUSED: Duration = Duration::from_millis(50);
 /// How long to look for a decodable job after the time is up.
 const FOR_UNDECODABLE: Duration = Duration::from_secs(1);

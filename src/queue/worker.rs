@@ -97,9 +97,9 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         self
     }
 
-    /// Sets how many jobs one claim asks for; it asks for more if more handlers are free. Defaults
-    /// to one. Larger batches are faster for short jobs; in a batch of long jobs they wait for each
-    /// other.
+    /// Sets how many jobs one claim asks for, one to 1,000; it asks for more if more handlers are
+    /// free. Defaults to one. Larger batches are faster for short jobs; in a batch of long jobs
+    /// they wait for each other.
     pub fn batch(mut self, jobs: usize) -> Self {
         self.batch = jobs.clamp(1, MOST_CLAIMED);
         self

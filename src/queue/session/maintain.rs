@@ -45,6 +45,23 @@ impl ConsumerSession {
         ledger.is_in_doubt() || ledger.has_dropped_wait() || settles || ledger.jobs.is_closing()
     }
 
+    /// Settles all that is decided and leaves. Jobs that still run are left to the maintenance
+    /// thread, and so is leaving then.
+    pub(crate) async fn finish<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+        while !self.leave(executor).await? {
+            let still_runs = self.ledger().jobs.running() > 0;
+            if still_runs && self.settle_at_once(executor).await? && !self.can_settle() {
+                break;
+            }
+            executor.pause(WHILE_ANOTHER_SETTLES).await;
+        }
+        Ok(())
+    }
+
+    fn can_settle(&self) -> bool {
+        self.ledger().jobs.settleable_for(Instant::now()).is_some()
+    }
+
     /// Settles and leaves, as far as that is possible by now. Returns whether the consumer has
     /// left.
     pub(crate) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<bool> {
@@ -86,3 +103,5 @@ impl ConsumerSession {
 
 /// How long to wait for a claim that can carry the settlements.
 const BEFORE_SETTLING: Duration = Duration::from_millis(40);
+
+const WHILE_ANOTHER_SETTLES: Duration = Duration::from_millis(1);
