@@ -177,6 +177,50 @@ fn progress_counts_as_an_answer_and_a_whole_call_has_a_limit_of_its_own() {
 }
 
 #[test]
+fn a_connection_is_checked_behind_a_large_reply() {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    in_runtime(async {
+        let large = "x".repeat(3_000_000);
+        let direct: RedisDict<String, String> = RedisDict::new(&client(), "behind");
+        direct.insert("large", &large).unwrap();
+        let slow = AsyncClient::builder(&proxy.url()).response_timeout(LIMIT);
+        let dict: RedisDict<String, String, AsyncClient> =
+            RedisDict::new(&slow.build().await.unwrap(), "behind");
+        proxy.delay_replies(LIMIT / 20);
+        let first = dict.clone();
+        let first = tokio::spawn(async move { first.get("large").await });
+        tokio::time::sleep(IDLE).await;
+        assert!(!first.is_finished());
+        assert_eq!(dict.get("none").await.unwrap(), None);
+        assert_eq!(first.await.unwrap().unwrap(), Some(large));
+        assert_eq!(proxy.connections(), 1, "a connection that is slow is not dead");
+    });
+}
+
+#[test]
+fn an_idle_connection_whose_answer_comes_slowly_is_kept() {
+    const LIMIT: Duration = Duration::from_secs(2);
+    let proxy = Proxy::to(SERVER.port()).unwrap();
+    in_runtime(async {
+        let slow = AsyncClient::builder(&proxy.url()).response_timeout(LIMIT);
+        let slow = slow.build().await.unwrap();
+        let dict: Dict = RedisDict::new(&slow, "drips");
+        let list: RedisList<u64, AsyncClient> = RedisList::new(&slow, "drips-list");
+        dict.insert("k", &1).await.unwrap();
+        assert_eq!(list.wait_pop_front(Duration::from_millis(1)).await.unwrap(), None);
+        let connections = proxy.connections();
+        tokio::time::sleep(IDLE).await;
+        proxy.drip_replies(LIMIT / 35);
+        let started = Instant::now();
+        assert_eq!(dict.get("k").await.unwrap(), Some(1));
+        assert!(started.elapsed() > LIMIT / 2, "longer than it may be silent");
+        assert_eq!(list.wait_pop_front(Duration::from_millis(1)).await.unwrap(), None);
+        assert_eq!(proxy.connections(), connections);
+    });
+}
+
+#[test]
 fn a_refusal_at_the_accept_concerns_the_connection() {
     for (says, quoted) in [
         ("-ERR max number of clients reached\r\n", "max number of clients"),

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::background::Background;
-use super::connection::{AsyncConnection, Inquiry, Purpose};
+use super::connecting::Purpose;
+use super::connection::{AsyncConnection, Inquiry};
 use super::multiplexed::Multiplexed;
 use super::packed::Packed;
 use crate::connection::idle::LastUse;
@@ -165,7 +166,7 @@ impl Waits {
         answer: oneshot::Sender<TransportResult<Value>>,
         mut given_up: oneshot::Receiver<Option<Reporter>>,
     ) {
-        let connection = match select(pin!(self.connection()), &mut given_up).await {
+        let connection = match select(pin!(self.connection(question.end)), &mut given_up).await {
             Either::Left((Ok(connection), _)) => connection,
             Either::Left((Err(fault), _)) => {
                 if let Err(answer) = answer.send(Err(fault)) {
@@ -272,22 +273,11 @@ impl Waits {
     }
 
     /// Returns an idle connection that is alive, or a new one.
-    async fn connection(&self) -> TransportResult<AsyncConnection> {
-        let connector = &self.shared.connector;
+    async fn connection(&self, deadline: Deadline) -> TransportResult<AsyncConnection> {
         let idle = self.idle().connections.pop();
-        if let Some(IdleConnection { connection, last_use }) = idle
-            && !connection.has_ended()
-            && connection.generation() == connector.generation()
-        {
-            if last_use.is_recent(connector) {
-                return Ok(connection);
-            }
-            match connection.check_within(connector.response_timeout / 2).await {
-                Ok(()) => return Ok(connection),
-                Err(_) => connector.count_failure(),
-            }
-        }
-        connector.connect_async(Purpose::Waits).await
+        let idle = idle.map(|idle| (idle.connection, idle.last_use));
+        let usable = self.shared.connector.usable_async(idle, Purpose::Waits, deadline).await?;
+        Ok(usable.connection)
     }
 
     /// Keeps a connection for the next wait, unless it may be out of step or lead to the wrong

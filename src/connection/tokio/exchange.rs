@@ -4,9 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use redis::{RedisResult, Value};
-use tokio::time::timeout;
 
-use super::connection::{AsyncConnection, Purpose};
+use super::connecting::{Purpose, UsableAsync};
+use super::connection::AsyncConnection;
 use super::multiplexed::Multiplexed;
 use super::packed::{Packed, command};
 use crate::connection::exclusive::ExclusiveConnection;
@@ -43,24 +43,12 @@ impl Multiplexed {
         let packed = Packed::new(lines);
         loop {
             let kept = exclusive.take::<(AsyncConnection, LastUse)>(&self.connector.address);
-            let kept = kept.filter(|(connection, _)| self.is_usable(connection));
-            let fresh = kept.is_none();
-            let (connection, last_use) = match kept {
-                Some(kept) => kept,
-                None => {
-                    let connecting = self.connector.connect_async(Purpose::Calls);
-                    let connected = timeout(deadline.left(), connecting).await;
-                    exclusive.count_new();
-                    (connected.unwrap_or_else(|_| Err(self.late()))?, LastUse::now(&self.connector))
-                }
-            };
-            if !last_use.is_recent(&self.connector) {
-                let soon = deadline.within(self.connector.response_timeout / 2);
-                if connection.check(soon).await.is_err() {
-                    self.connector.count_failure();
-                    continue;
-                }
+            let usable = self.connector.usable_async(kept, Purpose::Calls, deadline).await;
+            let is_kept = usable.as_ref().is_ok_and(|usable| !usable.fresh);
+            if !is_kept {
+                exclusive.count_new();
             }
+            let UsableAsync { connection, fresh } = usable?;
             let reply = connection.exchange(&packed, deadline).await;
             let again = match &reply {
                 Ok(reply) => {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use redis::{PushInfo, RedisResult, Value};
 
-use super::connection::{AsyncConnection, Purpose};
+use super::connecting::{Purpose, UsableAsync};
+use super::connection::AsyncConnection;
 use super::packed::Packed;
-use crate::connection::connector::{Connector, timed_out};
+use crate::connection::connector::Connector;
 use crate::connection::push::{Push, PushHandler, dispatch, role};
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::Line;
 use crate::time::Deadline;
-use crate::time::Wait;
 
 /// A connection that receives push messages until this is dropped.
 pub(crate) struct AsyncListening {
@@ -22,12 +22,10 @@ pub(crate) struct AsyncListening {
 }
 
 impl AsyncListening {
-    /// Asks the server for its role, within `limit`.
-    pub(crate) async fn ask(&self, limit: Duration) -> RedisResult<()> {
+    /// Asks the server for its role. The server may be silent for `silence`.
+    pub(crate) async fn ask(&self, silence: Duration, deadline: Deadline) -> RedisResult<()> {
         let hello = Packed::One(redis::cmd("HELLO"));
-        let asked = self.connection.exchange(&hello, Deadline::after(Wait::Forever));
-        let reply =
-            tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(timed_out()))?;
+        let reply = self.connection.exchange_within(&hello, silence, deadline).await?;
         self.handler.on_push(role(&reply));
         Ok(())
     }
@@ -52,19 +50,12 @@ pub(crate) async fn listen(
     });
     let purpose = Purpose::Pushes(Arc::new(receive), at_end);
     let with_push = connector.with_resp3()?;
-    let connecting = tokio::time::timeout(deadline.left(), with_push.connect_async(purpose));
-    let late = |_| Err(TransportError::connect(&connector.address, timed_out()));
-    let connection = connecting.await.unwrap_or_else(late)?;
-    let exchange = async {
-        let mut replies = Vec::with_capacity(lines.len());
-        for line in lines {
-            let forever = Deadline::after(Wait::Forever);
-            replies.push(connection.exchange(&Packed::new(&[*line]), forever).await?);
-        }
-        Ok(replies)
-    };
-    let limit = connector.response_timeout.min(deadline.left());
-    let replies = tokio::time::timeout(limit, exchange).await;
-    let replies = replies.unwrap_or_else(|_| Err(timed_out())).map_err(TransportError::Broken)?;
+    let UsableAsync { connection, .. } = with_push.usable_async(None, purpose, deadline).await?;
+    let mut replies = Vec::with_capacity(lines.len());
+    for line in lines {
+        let packed = Packed::new(&[*line]);
+        let reply = connection.exchange_within(&packed, connector.response_timeout, deadline);
+        replies.push(reply.await.map_err(TransportError::Broken)?);
+    }
     Ok((AsyncListening { connection, handler: answers }, replies))
 }

@@ -1,6 +1,7 @@
 //! Connections that tasks of tokio share.
 
 mod background;
+mod connecting;
 mod connection;
 mod dedicated;
 mod exchange;

@@ -10,13 +10,13 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::connection::{AsyncConnection, Purpose};
+use super::connecting::Purpose;
+use super::connection::AsyncConnection;
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::idle::LastUse;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::lock::Lock;
 use crate::time::Deadline;
-use crate::time::Wait;
 
 /// A connection that is made when it is needed, and again when it failed. Each runtime has one of
 /// its own, since a connection lives no longer than its runtime, and makes progress only while that
@@ -68,7 +68,7 @@ impl Multiplexed {
         let ConnectionState::Ready { connection, last_use, .. } = &mut entry.state else {
             return None;
         };
-        if !self.is_usable(connection) || !last_use.is_recent(&self.connector) {
+        if !connection.is_current(&self.connector) || !last_use.is_recent(&self.connector) {
             return None;
         }
         *last_use = LastUse::now(&self.connector);
@@ -78,25 +78,24 @@ impl Multiplexed {
     /// Returns the connection, and whether it is new. An idle one is not trusted to be alive: until
     /// an answer has proven it, each caller checks.
     ///
-    /// A server that is silent then may hang, or only the connection may be dead. So checking and
-    /// reconnecting together take no longer than the server may be silent.
+    /// A server that is silent then may hang, or only the connection may be dead. So it may be
+    /// silent for half of the usual time when it is checked, and for half when it is reconnected to.
     pub(super) async fn connection(
         self: &Arc<Self>,
         deadline: Deadline,
     ) -> TransportResult<(AsyncConnection, bool)> {
-        let (mut connection, mut fresh) = self.connected(deadline).await?;
+        let silence = self.connector.longest_silence();
+        let (mut connection, mut fresh) = self.connected(silence, deadline).await?;
         if !fresh {
-            let half = self.connector.response_timeout / 2;
-            let soon = || Deadline::after(Wait::For(half)).earlier(deadline);
-            let check = timeout(soon().left(), self.check(&connection, half)).await;
+            let check = timeout(deadline.left(), self.check(&connection)).await;
             if let Err(error) = check.unwrap_or_else(|_| Err(timed_out())) {
                 self.fail(&connection);
-                let deadline = if error.is_timeout() { soon() } else { deadline };
-                (connection, fresh) = self.connected(deadline).await?;
+                let silence = if error.is_timeout() { silence / 2 } else { silence };
+                (connection, fresh) = self.connected(silence, deadline).await?;
             }
         }
         if deadline.is_over() {
-            return Err(self.late());
+            return Err(self.connector.late());
         }
         let mut state = self.state();
         for entry in &mut state.runtimes {
@@ -111,7 +110,7 @@ impl Multiplexed {
     }
 
     /// Begins a check of an idle connection, or joins one in progress.
-    fn check(self: &Arc<Self>, connection: &AsyncConnection, limit: Duration) -> PendingCheck {
+    fn check(self: &Arc<Self>, connection: &AsyncConnection) -> PendingCheck {
         let mut state = self.state();
         let states = state.runtimes.iter_mut().map(|entry| &mut entry.state);
         let mut checks = states.filter_map(|state| match state {
@@ -125,8 +124,9 @@ impl Multiplexed {
             return check.clone();
         }
         let (asked, shared) = (connection.clone(), Arc::downgrade(self));
+        let (half, deadline) = (self.connector.longest_silence() / 2, self.connector.deadline());
         let asking = tokio::spawn(async move {
-            let checked = asked.check(Deadline::after(Wait::For(limit))).await;
+            let checked = asked.check(half, deadline).await;
             if let Some(shared) = shared.upgrade() {
                 shared.checked(&asked, checked.is_ok());
             }
@@ -158,6 +158,7 @@ impl Multiplexed {
     /// alive.
     async fn connected(
         self: &Arc<Self>,
+        silence: Duration,
         deadline: Deadline,
     ) -> TransportResult<(AsyncConnection, bool)> {
         let runtime = self.connector.runtime()?;
@@ -165,7 +166,9 @@ impl Multiplexed {
             let mut state = self.state();
             let entry = state.runtimes.iter().find(|entry| entry.runtime == runtime.id());
             match entry.map(|entry| &entry.state) {
-                Some(ConnectionState::Ready { connection, .. }) if self.is_usable(connection) => {
+                Some(ConnectionState::Ready { connection, .. })
+                    if connection.is_current(&self.connector) =>
+                {
                     return Ok((connection.clone(), false));
                 }
                 Some(ConnectionState::Connecting { generation, connected, task, .. })
@@ -173,20 +176,25 @@ impl Multiplexed {
                 {
                     connected.clone()
                 }
-                _ => self.connect(&mut state, &runtime),
+                _ => self.connect(&mut state, &runtime, silence),
             }
         };
         let connected = timeout(deadline.left(), connecting).await;
-        Ok((connected.unwrap_or_else(|_| Err(self.late()))?, true))
+        Ok((connected.unwrap_or_else(|_| Err(self.connector.late()))?, true))
     }
 
     /// Begins to connect, and forgets the connections of runtimes that have ended.
-    fn connect(self: &Arc<Self>, state: &mut Connections, runtime: &Handle) -> Connecting {
+    fn connect(
+        self: &Arc<Self>,
+        state: &mut Connections,
+        runtime: &Handle,
+        silence: Duration,
+    ) -> Connecting {
         state.attempts += 1;
         let (attempt, generation) = (state.attempts, self.connector.generation());
         let (connector, shared) = (self.connector.clone(), Arc::downgrade(self));
         let task = runtime.spawn(async move {
-            let connected = connector.connect_async(Purpose::Calls).await;
+            let connected = connector.connect_async(Purpose::Calls, silence).await;
             if let Some(shared) = shared.upgrade() {
                 shared.install(attempt, connected.as_ref().ok());
             }
@@ -231,11 +239,6 @@ impl Multiplexed {
         }
     }
 
-    /// Returns whether the connection has not ended and belongs to the current generation.
-    pub(super) fn is_usable(&self, connection: &AsyncConnection) -> bool {
-        !connection.has_ended() && connection.generation() == self.connector.generation()
-    }
-
     /// Ensures that a failed connection is not used again, and that others are not trusted to be
     /// alive by their next calls.
     pub(super) fn fail(&self, connection: &AsyncConnection) {
@@ -251,10 +254,6 @@ impl Multiplexed {
     /// Returns whether another connection is used from now on.
     pub(super) fn retire_demoted(&self, connection: &AsyncConnection) -> bool {
         connection.has_ended() || self.connector.retire_demoted(connection.generation())
-    }
-
-    pub(super) fn late(&self) -> TransportError {
-        TransportError::connect(&self.connector.address, timed_out())
     }
 
     fn state(&self) -> MutexGuard<'_, Connections> {

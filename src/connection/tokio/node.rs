@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::background::Background;
-use super::connection::keeps_time;
+use super::connecting::keeps_time;
 use super::dedicated::AsyncWaiting;
 use super::listener::{AsyncListening, listen};
 use super::multiplexed::Multiplexed;
@@ -82,8 +82,8 @@ impl Node for AsyncNode {
     type Listening = AsyncListening;
 
     async fn ask(&self, listening: &AsyncListening, deadline: Deadline) -> TransportResult<()> {
-        let limit = self.shared.connector.response_timeout.min(deadline.left());
-        listening.ask(limit).await.map_err(TransportError::Broken)
+        let silence = self.shared.connector.response_timeout;
+        listening.ask(silence, deadline).await.map_err(TransportError::Broken)
     }
 
     async fn listen(

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::connection::connector::timed_out;
 use crate::lock::Lock;
 use crate::time::Deadline;
+use crate::time::Wait;
 
 /// The calls that wait on one connection, and the state of the connection.
 pub(crate) struct Outstanding {
@@ -96,19 +97,24 @@ impl Outstanding {
         self.progress.load(Ordering::Relaxed)
     }
 
-    /// Returns the outcome of a step of connecting. Fails if the other end has been silent for
-    /// `limit` meanwhile, which is noticed within twice that time.
+    /// Returns the outcome of a step that needs the other end. Fails once that has been silent for
+    /// `limit` meanwhile, which is noticed up to a quarter of that time late.
     pub(crate) async fn unless_silent<T>(
         &self,
         limit: Duration,
         step: impl Future<Output = T>,
     ) -> RedisResult<T> {
         let mut step = pin!(step);
+        let mut progress = self.progress();
+        let mut due = Deadline::after(Wait::For(limit));
         loop {
-            let progress = self.progress();
-            match timeout(limit, step.as_mut()).await {
+            match timeout(due.left().min(limit / LOOKS), step.as_mut()).await {
                 Ok(outcome) => return Ok(outcome),
-                Err(_) if self.progress() == progress => return Err(timed_out()),
+                Err(_) if self.progress() != progress => {
+                    progress = self.progress();
+                    due = Deadline::after(Wait::For(limit));
+                }
+                Err(_) if due.is_over() => return Err(timed_out()),
                 Err(_) => {}
             }
         }
@@ -250,6 +256,10 @@ thread_local! {
 }
 
 const SHARDS: usize = 16;
+
+/// How many checks for overdue calls there are within the shortest limit, so that a call takes up
+/// to a quarter longer.
+pub(crate) const LOOKS: u32 = 4;
 
 #[cfg(test)]
 mod tests;

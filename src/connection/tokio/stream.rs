@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::future::select_ok;
 use redis::{ConnectionAddr, RedisResult};
@@ -19,10 +20,13 @@ pub(crate) trait AsyncStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> AsyncStream for S {}
 
-/// Opens a stream to the server of `connector` that counts its progress in `outstanding`.
+/// Opens a stream to the server of `connector` that counts its progress in `outstanding`. The
+/// server may be silent for `silence` during a handshake.
+#[cfg_attr(not(feature = "tls"), expect(unused_variables))]
 pub(crate) async fn open(
     connector: &Connector,
     outstanding: Arc<Outstanding>,
+    silence: Duration,
 ) -> RedisResult<Box<dyn AsyncStream>> {
     match connector.information().addr() {
         ConnectionAddr::Tcp(host, port) => {
@@ -39,7 +43,7 @@ pub(crate) async fn open(
                 ..Metered::new(connect(host, *port).await?, progress.clone())
             };
             let handshake = redis_collections_tokio::TlsConnector::from(tls).connect(name, stream);
-            let stream = progress.unless_silent(connector.longest_silence(), handshake).await??;
+            let stream = progress.unless_silent(silence, handshake).await??;
             // Bytes that TLS itself sends, such as the end of the session, are no progress.
             Ok(Box::new(Metered::new(stream, outstanding)))
         }

@@ -45,6 +45,8 @@ struct State {
     bytes_until_cut: [Option<usize>; 2],
     move_at: Option<(usize, u16)>,
     reply_delay: Duration,
+    /// Whether replies are delivered byte by byte.
+    drips: bool,
 }
 
 struct Connection {
@@ -147,8 +149,14 @@ impl Proxy {
         self.shared.change(|state| (state.held, state.listeners_held) = ([false; 2], false));
     }
 
+    /// Waits for `delay` before each piece of a reply.
     pub fn delay_replies(&self, delay: Duration) {
         self.shared.state().reply_delay = delay;
+    }
+
+    /// Waits for `delay` before each byte of a reply.
+    pub fn drip_replies(&self, delay: Duration) {
+        self.shared.change(|state| (state.reply_delay, state.drips) = (delay, true));
     }
 
     /// Closes all present connections.
@@ -239,7 +247,7 @@ impl Shared {
     }
 
     fn forward(&self, number: usize, streams: &Streams, direction: Direction) {
-        let (mut from, mut to) = match direction {
+        let (mut from, to) = match direction {
             Direction::Requests => (&streams.client, &streams.server),
             Direction::Replies => (&streams.server, &streams.client),
         };
@@ -259,12 +267,29 @@ impl Shared {
                     break;
                 }
             }
-            let Some((delivered, cut)) = self.admit(number, length, direction) else { break };
-            if to.write_all(&buffer[..delivered]).is_err() || cut {
+            if self.deliver(number, &buffer[..length], to, direction).is_none() {
                 break;
             }
         }
         self.change(|state| state.close(number));
+    }
+
+    /// Passes on what came, or returns `None` where the connection ends.
+    fn deliver(
+        &self,
+        number: usize,
+        mut bytes: &[u8],
+        mut to: &TcpStream,
+        direction: Direction,
+    ) -> Option<()> {
+        while !bytes.is_empty() {
+            let drips = matches!(direction, Direction::Replies) && self.state().drips;
+            let (piece, rest) = bytes.split_at(if drips { 1 } else { bytes.len() });
+            let (delivered, cut) = self.admit(number, piece.len(), direction)?;
+            to.write_all(&piece[..delivered]).ok().filter(|()| !cut)?;
+            bytes = rest;
+        }
+        Some(())
     }
 
     /// How many of the bytes that came may pass, once they may, and whether the cut follows them.
