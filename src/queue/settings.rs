@@ -110,20 +110,16 @@ impl QueueSettings {
     /// The reason why these settings cannot be used, if there is one.
     pub(super) fn problem(&self) -> Option<&'static str> {
         let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared();
-        match () {
-            () if lease < SHORTEST_LEASE => {
-                Some("the lease of a work queue is at least half a second")
-            }
-            () if lease > LONGEST_TIME || self.longest_backoff > LONGEST_TIME => {
-                Some("the lease and the backoff of a work queue are at most 100 days")
-            }
-            () if max_deliveries == 0 || dead_capacity == 0 => {
-                Some("max_deliveries and dead_capacity must be greater than zero")
-            }
-            () if self.backoff.is_zero() || self.backoff > self.longest_backoff => {
-                Some("the backoff of a work queue is more than zero and no more than its longest")
-            }
-            () => None,
+        if lease < SHORTEST_LEASE {
+            Some("the lease of a work queue is at least half a second")
+        } else if lease > LONGEST_TIME || self.longest_backoff > LONGEST_TIME {
+            Some("the lease and the backoff of a work queue are at most 100 days")
+        } else if max_deliveries == 0 || dead_capacity == 0 {
+            Some("max_deliveries and dead_capacity must be greater than zero")
+        } else if self.backoff.is_zero() || self.backoff > self.longest_backoff {
+            Some("the backoff of a work queue is more than zero and no more than its longest")
+        } else {
+            None
         }
     }
 

@@ -47,19 +47,19 @@ impl Ledger {
     /// Begins the takeover of the list of an id in doubt, unless a request is in flight.
     pub(crate) fn recover(&mut self) -> Result<Recovery, PollBlocked> {
         let hurries = self.mutants.has(LedgerMutant::RecoversWhileARequestIsInFlight);
-        match () {
-            () if !self.in_doubt => Err(PollBlocked::Nothing),
-            () if !self.is_idle() && !hurries => Err(PollBlocked::Busy),
-            () => {
-                (self.claims, self.polls) = (true, true);
-                let mut former = self.former.clone();
-                former.push(self.consumer.clone());
-                // A late poll or recovery is refused if the server knew its consumer.
-                let leaves = self.wait_in_doubt || !self.known;
-                let leaves = leaves && !self.mutants.has(LedgerMutant::LeavesNothingBehind);
-                Ok(Recovery { consumer: self.ids.next(), former, known: self.known, leaves })
-            }
+        if !self.in_doubt {
+            return Err(PollBlocked::Nothing);
         }
+        if !self.is_idle() && !hurries {
+            return Err(PollBlocked::Busy);
+        }
+        (self.claims, self.polls) = (true, true);
+        let mut former = self.former.clone();
+        former.push(self.consumer.clone());
+        // A late poll or recovery is refused if the server knew its consumer.
+        let leaves = self.wait_in_doubt || !self.known;
+        let leaves = leaves && !self.mutants.has(LedgerMutant::LeavesNothingBehind);
+        Ok(Recovery { consumer: self.ids.next(), former, known: self.known, leaves })
     }
 
     /// Records that a recovery failed. If it may have been applied, the next one must examine its

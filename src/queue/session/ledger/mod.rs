@@ -99,19 +99,13 @@ impl Ledger {
     /// a job.
     pub(crate) fn wait(&mut self) -> Result<PollRequest, PollBlocked> {
         self.may_claim()?;
-        match () {
-            () if !self.known && !self.mutants.has(LedgerMutant::WaitsUnknown) => {
-                Err(PollBlocked::Nothing)
-            }
-            () if self.jobs.has_ready() => Err(PollBlocked::Nothing),
-            () if self.waited && !self.mutants.has(LedgerMutant::WaitsAgain) => {
-                Err(PollBlocked::Nothing)
-            }
-            () => {
-                (self.claims, self.waited) = (true, true);
-                Ok(PollRequest { claims: true, waits: true, ..self.next_poll() })
-            }
+        let is_unknown = !self.known && !self.mutants.has(LedgerMutant::WaitsUnknown);
+        let has_waited = self.waited && !self.mutants.has(LedgerMutant::WaitsAgain);
+        if is_unknown || has_waited || self.jobs.has_ready() {
+            return Err(PollBlocked::Nothing);
         }
+        (self.claims, self.waited) = (true, true);
+        Ok(PollRequest { claims: true, waits: true, ..self.next_poll() })
     }
 
     /// Returns a poll that only settles, if there is something to settle, and records begun jobs.
@@ -123,26 +117,24 @@ impl Ledger {
 
     /// Returns whether a claim may be sent now.
     pub(crate) fn may_claim(&self) -> Result<(), PollBlocked> {
-        match () {
-            () if self.in_doubt => Err(PollBlocked::Doubt),
-            () if self.claims && !self.mutants.has(LedgerMutant::ClaimsTwiceAtATime) => {
-                Err(PollBlocked::Busy)
-            }
-            () => Ok(()),
+        if self.in_doubt {
+            return Err(PollBlocked::Doubt);
         }
+        if self.claims && !self.mutants.has(LedgerMutant::ClaimsTwiceAtATime) {
+            return Err(PollBlocked::Busy);
+        }
+        Ok(())
     }
 
     /// Returns whether a poll that settles may be sent now.
     pub(crate) fn may_settle(&self) -> Result<(), PollBlocked> {
-        match () {
-            () if self.in_doubt && !self.mutants.has(LedgerMutant::SettlesInDoubt) => {
-                Err(PollBlocked::Doubt)
-            }
-            () if self.polls && !self.mutants.has(LedgerMutant::PollsTwiceAtATime) => {
-                Err(PollBlocked::Busy)
-            }
-            () => Ok(()),
+        if self.in_doubt && !self.mutants.has(LedgerMutant::SettlesInDoubt) {
+            return Err(PollBlocked::Doubt);
         }
+        if self.polls && !self.mutants.has(LedgerMutant::PollsTwiceAtATime) {
+            return Err(PollBlocked::Busy);
+        }
+        Ok(())
     }
 
     fn poll(&mut self, settlement: Option<Settlement>, claims: bool) -> PollRequest {
@@ -240,12 +232,14 @@ impl Ledger {
 
     /// The remaining work for a closed consumer.
     pub(crate) fn leave(&self) -> Leave {
-        match () {
-            () if !self.jobs.is_closing() || self.jobs.running() > 0 => Leave::NotYet,
-            () if !self.is_idle() => Leave::NotYet,
-            () if self.in_doubt || !self.jobs.is_empty() => Leave::AfterSettling,
-            () if self.known => Leave::Now(self.consumer.clone()),
-            () => Leave::Nothing,
+        if !self.jobs.is_closing() || self.jobs.running() > 0 || !self.is_idle() {
+            Leave::NotYet
+        } else if self.in_doubt || !self.jobs.is_empty() {
+            Leave::AfterSettling
+        } else if self.known {
+            Leave::Now(self.consumer.clone())
+        } else {
+            Leave::Nothing
         }
     }
 
