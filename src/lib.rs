@@ -44,12 +44,13 @@
 //!
 //! # Behaviour
 //!
-//! Every method documents its command and the cost. An operation is one atomic round trip, unless
-//! it goes page by page: `extend`, iteration and what builds on it, and `len` and `clear` of a
-//! [`RedisDict`]. `get_or_insert_with` takes a second round trip if there is no value. `update`
-//! takes two, and two more whenever another client has changed the value meanwhile: the second is
-//! an atomic compare-and-set. No lock is held, and nothing is cached unless requested: programs see
-//! each other's changes immediately.
+//! Every method documents its command and the cost. An operation is one command or one script, and
+//! so atomic; on a cluster it is atomic for each slot. `update` reads first and ends with a
+//! compare-and-set. `get_or_insert_with` reads first and, if there is no value, inserts one unless
+//! another client has done so. `pop` of a dictionary finds an entry first, and then takes it in one
+//! step. `extend`, iteration and operations built on iteration, and `len` and `clear` of a
+//! [`RedisDict`], go page by page instead. No lock is held, and nothing is cached unless requested:
+//! programs see each other's changes immediately.
 //!
 //! A dictionary that is read far more often than it is written can be
 //! [`cached`](RedisDict::cached): a [`CachedDict`] answers from this program's memory and follows
