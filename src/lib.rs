@@ -32,15 +32,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! | type | Redis | std |
+//! | type | Redis | like |
 //! |---|---|---|
 //! | [`RedisDict`] | strings under a prefix | `HashMap` |
 //! | [`RedisHashDict`] | one hash | `HashMap` |
 //! | [`RedisList`] | one list | `VecDeque`, a queue |
 //! | [`RedisSet`] | one set | `HashSet` |
+//! | [`WorkQueue`] | one list | a queue whose jobs are kept until they are done |
+//! | [`CacheClient`] | strings under a prefix | a cache that loads missing values |
+//! | [`HashCacheClient`] | fields of hashes | a cache that loads missing values |
 //!
-//! A [`WorkQueue`] is a list whose jobs are kept until they are done. The module [`keyword`] has
-//! named, typed values that one program serves, and others read, write and watch.
+//! Of the programs that miss the same value of a read-through cache ([`CacheClient`],
+//! [`HashCacheClient`]), one loads it, and all find it in Redis. The module [`keyword`] (feature
+//! `keyword`) has named, typed values that one program serves, and others read, write and watch.
 //!
 //! # Behaviour
 //!
@@ -53,9 +57,9 @@
 //! programs see each other's changes immediately.
 //!
 //! A dictionary that is read far more often than it is written can be
-//! [`cached`](RedisDict::cached): a [`CachedDict`] answers from this program's memory and follows
-//! other programs' changes. The change events of a collection are available with
-//! [`subscribe`](RedisDict::subscribe).
+//! [`cached`](RedisDict::cached) (feature `near-cache`): a [`CachedDict`] answers from this
+//! program's memory and follows other programs' changes. The change events of a collection are
+//! available with [`subscribe`](RedisDict::subscribe).
 //!
 //! A write is never sent again once it may have been applied, except a waiting call whose
 //! connection was closed. If its reply is lost, [`Error::applied`] reports that it may have been
