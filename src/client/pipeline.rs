@@ -70,9 +70,12 @@ impl<N: Node> Router<N> {
         let effects =
             requests.iter().zip(&values).filter(|(to, reply)| has_effect(to, reply)).count();
         drop((lines, requests));
-        let applied = |error: Error| match effects > usize::from(error.may_have_been_applied()) {
-            true => error.in_part(),
-            false => error,
+        let applied = |error: Error| {
+            if effects > usize::from(error.may_have_been_applied()) {
+                error.in_part()
+            } else {
+                error
+            }
         };
         let mut values = Values::new(values.into_iter().map(Ok).collect());
         let read = commands.read_all(&mut values).map_err(applied);

@@ -43,10 +43,7 @@ fn shortest(value: f64) -> String {
     let shortest = format!("{value:e}");
     let digits = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit);
     let nearest = format!("{value:.*e}", digits.count().saturating_sub(1));
-    match nearest != shortest && nearest.parse() == Ok(value) {
-        true => nearest,
-        false => shortest,
-    }
+    if nearest != shortest && nearest.parse() == Ok(value) { nearest } else { shortest }
 }
 
 #[cfg(test)]

@@ -52,9 +52,10 @@ fn is_digit(character: char) -> bool {
 fn advice(found: &str, expected: &str) -> &'static str {
     let is_sequence =
         ["a sequence", "an array", "a tuple"].iter().any(|it| expected.starts_with(it));
-    match is_sequence && found.starts_with("byte array") {
-        true => "; to serde a `Vec<u8>` is a list of numbers, use serde_bytes for it",
-        false => "",
+    if is_sequence && found.starts_with("byte array") {
+        "; to serde a `Vec<u8>` is a list of numbers, use serde_bytes for it"
+    } else {
+        ""
     }
 }
 

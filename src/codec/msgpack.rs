@@ -42,10 +42,7 @@ where
         let mut rest = bytes;
         let mut deserializer = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
         let value = read(bytes.len(), &mut deserializer).map_err(|error| reason(&error))?;
-        match rest.is_empty() {
-            true => Ok(value),
-            false => Err(CodecError::new("more bytes after the value")),
-        }
+        if rest.is_empty() { Ok(value) } else { Err(CodecError::new("more bytes after the value")) }
     }
 }
 

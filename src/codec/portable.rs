@@ -310,10 +310,7 @@ impl<I: SerializeStructVariant> SerializeStructVariant for Portable<I> {
     }
 
     fn skip_field(&mut self, name: &'static str) -> Result<(), I::Error> {
-        match self.has_names {
-            true => self.inner.skip_field(name),
-            false => Err(Error::custom(LEFT_OUT)),
-        }
+        if self.has_names { self.inner.skip_field(name) } else { Err(Error::custom(LEFT_OUT)) }
     }
 
     fn end(self) -> Result<I::Ok, I::Error> {

@@ -42,12 +42,11 @@ impl Target {
             for _ in 0..BATCH {
                 let input = mutated(&mut random, &pool);
                 if self.check(&input)? && random.below(RARELY) == 0 {
-                    match pool.len() < self.corpus.len() + ADOPTED {
-                        true => pool.push(input),
-                        false => {
-                            let place = self.corpus.len() + random.below(ADOPTED);
-                            pool[place] = input;
-                        }
+                    if pool.len() < self.corpus.len() + ADOPTED {
+                        pool.push(input);
+                    } else {
+                        let place = self.corpus.len() + random.below(ADOPTED);
+                        pool[place] = input;
                     }
                 }
             }

@@ -82,9 +82,10 @@ pub(super) struct Bytes(pub(super) Vec<u8>);
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // JSON has no bytes.
-        match serializer.is_human_readable() {
-            true => serializer.collect_seq(&self.0),
-            false => serializer.serialize_bytes(&self.0),
+        if serializer.is_human_readable() {
+            serializer.collect_seq(&self.0)
+        } else {
+            serializer.serialize_bytes(&self.0)
         }
     }
 }

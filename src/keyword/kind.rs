@@ -84,9 +84,10 @@ fn boolean(text: &str) -> Result<bool, String> {
 /// Rejects digits for a number beyond the greatest one; an infinity must be written as such.
 fn number(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim().parse().map_err(|_| format!("{text:?} is not a number"))?;
-    match number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) {
-        true => Err(format!("{text:?} is too large")),
-        false => Ok(number),
+    if number.is_infinite() && text.contains(|letter: char| letter.is_ascii_digit()) {
+        Err(format!("{text:?} is too large"))
+    } else {
+        Ok(number)
     }
 }
 
@@ -94,9 +95,10 @@ fn number(text: &str) -> Result<f64, String> {
 fn integer(text: &str) -> Result<i64, String> {
     let number = number(text)?.trunc();
     let (least, greatest) = (i32::MIN + 1, i32::MAX - 1);
-    match number >= f64::from(least) && number <= f64::from(greatest) {
-        true => Ok(number as i64),
-        false => Err(format!("{text:?} is not a whole number from {least} to {greatest}")),
+    if number >= f64::from(least) && number <= f64::from(greatest) {
+        Ok(number as i64)
+    } else {
+        Err(format!("{text:?} is not a whole number from {least} to {greatest}"))
     }
 }
 
@@ -107,10 +109,7 @@ fn enumerated(text: &str, labels: &[String]) -> Result<i64, String> {
     }
     let integer = integer(text).map_err(|_| none_of(text, labels))?;
     let is_known = |index: i64| usize::try_from(index).is_ok_and(|index| index < labels.len());
-    match labels.is_empty() || is_known(integer) {
-        true => Ok(integer),
-        false => Err(none_of(text, labels)),
-    }
+    if labels.is_empty() || is_known(integer) { Ok(integer) } else { Err(none_of(text, labels)) }
 }
 
 /// Parses the names of bits, separated by commas, or a number.
@@ -126,9 +125,10 @@ fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
         }
     };
     let most = if labels.is_empty() { MOST_BITS } else { labels.len() };
-    match (0..1 << most).contains(&bits) {
-        true => Ok(bits),
-        false => Err(format!("{text:?} has bits that have no name")),
+    if (0..1 << most).contains(&bits) {
+        Ok(bits)
+    } else {
+        Err(format!("{text:?} has bits that have no name"))
     }
 }
 

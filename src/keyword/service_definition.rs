@@ -199,9 +199,10 @@ impl<'de, E: RoundTrips> Visitor<'de> for Next<'_, E> {
     fn visit_map<A: MapAccess<'de>>(self, entry: A) -> std::result::Result<Keyword<E>, A::Error> {
         let entry = Entry::deserialize(MapAccessDeserializer::new(entry))?;
         let keyword = entry.into_keyword().map_err(A::Error::custom)?;
-        match self.0.insert(keyword.description.name.clone()) {
-            true => Ok(keyword),
-            false => Err(A::Error::custom(format!("there are two keywords {}", keyword.name()))),
+        if self.0.insert(keyword.description.name.clone()) {
+            Ok(keyword)
+        } else {
+            Err(A::Error::custom(format!("there are two keywords {}", keyword.name())))
         }
     }
 }
@@ -249,9 +250,10 @@ fn service<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<St
 fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Kind, D::Error> {
     let name = String::deserialize(deserializer)?;
     let kind = Kind::named(name.as_bytes());
-    match kind.as_str() == name {
-        true => Ok(kind),
-        false => Err(D::Error::custom(format!("{name:?} is not a keyword type"))),
+    if kind.as_str() == name {
+        Ok(kind)
+    } else {
+        Err(D::Error::custom(format!("{name:?} is not a keyword type")))
     }
 }
 

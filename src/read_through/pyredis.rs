@@ -35,11 +35,7 @@ pub(crate) fn number(id: &[u8]) -> std::result::Result<Vec<u8>, CodecError> {
     };
     let whole = Some(whole.trim_start_matches('0')).filter(|rest| !rest.is_empty()).unwrap_or("0");
     let is_negative = digits.len() < id.len() && whole != "0";
-    Ok(match is_negative {
-        true => format!("-{whole:0>9}"),
-        false => format!("{whole:0>10}"),
-    }
-    .into_bytes())
+    Ok(if is_negative { format!("-{whole:0>9}") } else { format!("{whole:0>10}") }.into_bytes())
 }
 
 /// Formats an id like pyredis-cache. Returns whether that is possible.

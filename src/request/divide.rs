@@ -14,10 +14,7 @@ impl Request {
         }
         let mut slots = self.keys().map(key_slot);
         let first = slots.next();
-        match slots.all(|slot| Some(slot) == first) {
-            true => Ok(first),
-            false => Err(several_slots(self)),
-        }
+        if slots.all(|slot| Some(slot) == first) { Ok(first) } else { Err(several_slots(self)) }
     }
 
     /// Groups the keys by slot, as their positions among the keys.

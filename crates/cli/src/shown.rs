@@ -9,9 +9,10 @@ pub fn text(bytes: &[u8]) -> String {
     let mut shown = String::new();
     for chunk in bytes.utf8_chunks() {
         for letter in chunk.valid().chars() {
-            match letter.is_control() {
-                true => shown.extend(letter.escape_default()),
-                false => shown.push(letter),
+            if letter.is_control() {
+                shown.extend(letter.escape_default());
+            } else {
+                shown.push(letter);
             }
         }
         shown.extend(chunk.invalid().escape_ascii().map(char::from));

@@ -32,10 +32,7 @@ impl Terminal {
     }
 
     pub fn coloured(&self, colour: Colour, text: &str) -> String {
-        match self.coloured {
-            true => format!("\x1b[{}m{text}\x1b[0m", colour as u8),
-            false => text.to_owned(),
-        }
+        if self.coloured { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_owned() }
     }
 
     /// Has the terminal cut lines that are too long, since the next frame would otherwise not cover

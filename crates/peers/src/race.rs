@@ -41,9 +41,10 @@ impl Race {
     /// Runs on a server of its own.
     pub async fn run<C: Cached>(self) -> Result<Outcome> {
         let server = LocalServer::start()?;
-        let writer = match C::PUBLISHES {
-            true => Writer::publishing(server.url(), C::HASHES.unwrap_or(self.keys)).await?,
-            false => Writer::plain(server.url()).await?,
+        let writer = if C::PUBLISHES {
+            Writer::publishing(server.url(), C::HASHES.unwrap_or(self.keys)).await?
+        } else {
+            Writer::plain(server.url()).await?
         };
         let cache = C::connect(server.url(), self.keys * ROOM).await?;
         let field = Field { race: self, cache, writer, reads: Arc::default() };

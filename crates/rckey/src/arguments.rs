@@ -85,9 +85,10 @@ fn assignment(text: &str) -> Result<Assignment, String> {
     let ends = text.match_indices('=').map(|(at, _)| at).filter(|at| *at > 0 && !is_escaped(at));
     let reading = |at| (text[..at].replace("\\=", "="), text[at + 1..].to_owned());
     let readings: Vec<_> = ends.map(reading).collect();
-    match readings.is_empty() {
-        false => Ok(Assignment(readings)),
-        true => Err("a value is written like NAME=VALUE".into()),
+    if readings.is_empty() {
+        Err("a value is written like NAME=VALUE".into())
+    } else {
+        Ok(Assignment(readings))
     }
 }
 

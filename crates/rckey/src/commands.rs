@@ -26,10 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Write { service, values, no_wait, force, timeout } => {
             let opened = open(service)?;
             let values = opened.chosen(values);
-            match no_wait {
-                true => opened.send(&values),
-                false => opened.write(&values, *timeout, *force),
-            }
+            if *no_wait { opened.send(&values) } else { opened.write(&values, *timeout, *force) }
         }
         Command::Watch(keywords) => watch::watch(&open(&keywords.service)?, &keywords.names),
     }
@@ -43,17 +40,18 @@ fn list_services(options: &Options) -> Result<(), Failure> {
     let services = client(options)?.services()?;
     let mut rows = vec![["SERVICE", "SERVED", "HEARTBEAT"].map(String::from)];
     for service in services {
-        match options.json {
-            true => print_object(&json!({
+        if options.json {
+            print_object(&json!({
                 "service": service.name,
                 "served": service.is_served,
                 "heartbeat_ms": service.heartbeat.map(reading::milliseconds),
-            }))?,
-            false => rows.push([
+            }))?;
+        } else {
+            rows.push([
                 shown::text(service.name.as_bytes()),
                 if service.is_served { "yes" } else { "no" }.into(),
                 service.heartbeat.map_or("-".into(), shown::time),
-            ]),
+            ]);
         }
     }
     if rows.len() > 1 {
@@ -65,11 +63,10 @@ fn list_services(options: &Options) -> Result<(), Failure> {
 impl Opened {
     fn list(&self) -> Result<(), Failure> {
         for Description { name, kind, .. } in self.all()? {
-            match self.json {
-                true => {
-                    print_object(&json!({ "service": self.name, "keyword": name, "type": kind }))?
-                }
-                false => print_line(&shown::text(name.as_bytes()))?,
+            if self.json {
+                print_object(&json!({ "service": self.name, "keyword": name, "type": kind }))?;
+            } else {
+                print_line(&shown::text(name.as_bytes()))?;
             }
         }
         Ok(())
@@ -80,9 +77,10 @@ impl Opened {
         let heads = ["KEYWORD", "TYPE", "UNITS", "RANGE", "ACCESS", "VALUES", "HELP"];
         let mut rows = vec![heads.map(String::from)];
         for description in &descriptions {
-            match self.json {
-                true => outcomes.push(print_object(&self.object(description))),
-                false => rows.push(row(description)),
+            if self.json {
+                outcomes.push(print_object(&self.object(description)));
+            } else {
+                rows.push(row(description));
             }
         }
         if rows.len() > 1 {
@@ -115,9 +113,10 @@ impl Opened {
         force: bool,
     ) -> Result<(), Failure> {
         let pairs = values.iter().map(|(name, value)| (name, value));
-        let outcomes = match force {
-            true => self.service.force_write_many(pairs, timeout)?,
-            false => self.service.write_many(pairs, timeout)?,
+        let outcomes = if force {
+            self.service.force_write_many(pairs, timeout)?
+        } else {
+            self.service.write_many(pairs, timeout)?
         };
         let outcomes = values.iter().zip(outcomes);
         all_of(outcomes.map(|((name, _), outcome)| match outcome {
@@ -139,13 +138,12 @@ impl Opened {
         // The value was set even if its description is unavailable now.
         let description = self.service.describe(name).ok();
         let description = description.as_ref();
-        match self.json {
-            true => {
-                let mut object = reading::object(&self.name, reading, description);
-                object["outcome"] = json!("set");
-                print_object(&object)
-            }
-            false => print_line(&reading::line(reading, description)),
+        if self.json {
+            let mut object = reading::object(&self.name, reading, description);
+            object["outcome"] = json!("set");
+            print_object(&object)
+        } else {
+            print_line(&reading::line(reading, description))
         }
     }
 
@@ -207,9 +205,10 @@ type Outcomes = Vec<Result<(), Failure>>;
 
 /// Joins names with commas, quoted if any contains a comma itself.
 fn listed(labels: &[String]) -> String {
-    match labels.iter().any(|label| label.contains(',')) {
-        true => labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(","),
-        false => labels.join(","),
+    if labels.iter().any(|label| label.contains(',')) {
+        labels.iter().map(|label| format!("{label:?}")).collect::<Vec<_>>().join(",")
+    } else {
+        labels.join(",")
     }
 }
 

@@ -24,12 +24,11 @@ impl Opened {
     /// Returns the descriptions of all keywords, if there are any.
     pub(crate) fn all(&self) -> Result<Vec<Description>, Failure> {
         let all = self.service.keywords()?;
-        match all.is_empty() {
-            true => {
-                let name = shown::text(self.name.as_bytes());
-                Err(Failure::new(Failure::FAILED, format!("{name} has no keywords")))
-            }
-            false => Ok(all),
+        if all.is_empty() {
+            let name = shown::text(self.name.as_bytes());
+            Err(Failure::new(Failure::FAILED, format!("{name} has no keywords")))
+        } else {
+            Ok(all)
         }
     }
 

@@ -13,9 +13,10 @@ pub(crate) fn line(reading: &Reading, description: Option<&Description>) -> Stri
     let status = (reading.status != Status::Ready).then(|| status(reading));
     let service = (!reading.is_served).then(|| "not served".to_owned());
     let matters: Vec<_> = [status, service].into_iter().flatten().collect();
-    match matters.is_empty() {
-        true => format!("{keyword} = {value}"),
-        false => format!("{keyword} = {value} ({})", matters.join("; ")),
+    if matters.is_empty() {
+        format!("{keyword} = {value}")
+    } else {
+        format!("{keyword} = {value} ({})", matters.join("; "))
     }
 }
 

@@ -51,9 +51,10 @@ struct Opened {
 impl Opened {
     fn new(arguments: &Arguments, queue: &Queue) -> Result<Self, Failure> {
         let options = &arguments.options;
-        let client = match arguments.cluster {
-            true => Client::cluster([&options.url])?,
-            false => Client::open(&options.url)?,
+        let client = if arguments.cluster {
+            Client::cluster([&options.url])?
+        } else {
+            Client::open(&options.url)?
         };
         let name = bytes(&queue.name).to_vec();
         Ok(Self { queue: WorkQueue::new(&client, name.clone()), name, json: options.json })
@@ -62,11 +63,12 @@ impl Opened {
     fn peek(&self, count: usize) -> Result<(), Failure> {
         for job in self.queue.peek(count)? {
             let value = job.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
-            match self.json {
-                true => print_object(&json!({
+            if self.json {
+                print_object(&json!({
                     "job": base64::json(&value), "id": job.id, "deliveries": job.deliveries,
-                }))?,
-                false => writeln!(io::stdout(), "{}", shown::text(&value))?,
+                }))?;
+            } else {
+                writeln!(io::stdout(), "{}", shown::text(&value))?;
             }
         }
         Ok(())
@@ -136,10 +138,8 @@ impl Opened {
     fn resume(&self) -> Result<(), Failure> {
         let was_paused = self.queue.resume()?;
         let name = self.shown_name();
-        let text = match was_paused {
-            true => format!("resumed {name}"),
-            false => format!("{name} was not paused"),
-        };
+        let text =
+            if was_paused { format!("resumed {name}") } else { format!("{name} was not paused") };
         self.say(json!({ "paused": false, "was_paused": was_paused }), &text)
     }
 
@@ -152,20 +152,21 @@ impl Opened {
         let mut rows = vec![["AGE", "DELIVERIES", "REASON", "JOB"].map(String::from)];
         for dead in dead {
             let value = dead.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
-            match self.json {
-                true => print_object(&json!({
+            if self.json {
+                print_object(&json!({
                     "job": base64::json(&value),
                     "id": dead.id,
                     "deliveries": dead.deliveries,
                     "reason": dead.reason,
                     "since_ms": u64::try_from(dead.since.as_millis()).unwrap_or(u64::MAX),
-                }))?,
-                false => rows.push([
+                }))?;
+            } else {
+                rows.push([
                     shown::time(now.saturating_sub(dead.since)),
                     dead.deliveries.to_string(),
                     shown::text(dead.reason.as_bytes()),
                     shown::text(&value),
-                ]),
+                ]);
             }
         }
         if !self.json {
@@ -190,27 +191,22 @@ impl Opened {
 
     fn drain(&self, timeout: Option<Duration>) -> Result<(), Failure> {
         let drained = self.queue.drain(timeout.map_or(Wait::Forever, Wait::For))?;
-        let said = match drained || self.json {
-            true => {
-                self.say(json!({ "drained": drained }), &format!("drained {}", self.shown_name()))
-            }
-            false => Ok(()),
+        let said = if drained || self.json {
+            self.say(json!({ "drained": drained }), &format!("drained {}", self.shown_name()))
+        } else {
+            Ok(())
         };
-        match drained {
-            true => said,
-            false => {
-                Err(Failure::new(LATE, format!("{} was not drained in time", self.shown_name())))
-            }
+        if drained {
+            said
+        } else {
+            Err(Failure::new(LATE, format!("{} was not drained in time", self.shown_name())))
         }
     }
 
     /// Prints the outcome, as an object with `fields` or as a text.
     fn say(&self, mut fields: Value, text: &str) -> Result<(), Failure> {
         fields["queue"] = base64::json(&self.name);
-        match self.json {
-            true => print_object(&fields),
-            false => Ok(writeln!(io::stdout(), "{text}")?),
-        }
+        if self.json { print_object(&fields) } else { Ok(writeln!(io::stdout(), "{text}")?) }
     }
 
     fn shown_name(&self) -> String {

@@ -17,9 +17,10 @@ pub(crate) type Bytes = redis_collections::WorkQueue<Vec<u8>>;
 
 pub(crate) fn once(queue: &Bytes, name: &[u8], as_json: bool) -> Result<(), Failure> {
     let stats = queue.stats()?;
-    match as_json {
-        true => writeln!(io::stdout(), "{}", as_object(name, &stats))?,
-        false => write!(io::stdout(), "{}", shown::table(&rows(name, &stats)))?,
+    if as_json {
+        writeln!(io::stdout(), "{}", as_object(name, &stats))?;
+    } else {
+        write!(io::stdout(), "{}", shown::table(&rows(name, &stats)))?;
     }
     Ok(())
 }

@@ -77,12 +77,13 @@ pub(in crate::codec) fn compared<T, E>(
     let Now::Reading(mut numbered) = now else { return Err(unlike()) };
     let is_complete =
         numbered.next().is_none() && numbered.leaves.ended() == outline.leaves.ended();
-    let is_alike = match has_variants {
-        false => true,
-        true => match pass(mem::take(&mut numbered.marks), true)? {
+    let is_alike = if has_variants {
+        match pass(mem::take(&mut numbered.marks), true)? {
             (_, Now::Reading(named)) => named.variants.finish() == numbered.variants.finish(),
             _ => false,
-        },
+        }
+    } else {
+        true
     };
     if is_complete && is_alike { Ok(value) } else { Err(unlike()) }
 }

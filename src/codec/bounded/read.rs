@@ -76,9 +76,10 @@ impl<I> Limited<I> {
     }
 
     fn count<T, E: Error>(&self, element: Option<T>) -> Result<Option<T>, E> {
-        match self.counts && element.is_some() && !declared::count(size_of::<T>()) {
-            true => Err(E::custom(declared::TOO_MANY)),
-            false => Ok(element),
+        if self.counts && element.is_some() && !declared::count(size_of::<T>()) {
+            Err(E::custom(declared::TOO_MANY))
+        } else {
+            Ok(element)
         }
     }
 }
@@ -149,9 +150,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
     fn deserialize_seq<V: Visitor<'de>>(self, inner: V) -> Result<V::Value, D::Error> {
         self.leaf(Leaf::Sequence);
         let visitor = Limited { counts: true, ..self.inside(inner) };
-        match self.tells_bytes() {
-            true => self.inner.deserialize_any(visitor),
-            false => self.inner.deserialize_seq(visitor),
+        if self.tells_bytes() {
+            self.inner.deserialize_any(visitor)
+        } else {
+            self.inner.deserialize_seq(visitor)
         }
     }
 
@@ -161,9 +163,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         inner: V,
     ) -> Result<V::Value, D::Error> {
         let visitor = self.inside(inner);
-        match self.tells_bytes() {
-            true => self.inner.deserialize_any(visitor),
-            false => self.inner.deserialize_tuple(length, visitor),
+        if self.tells_bytes() {
+            self.inner.deserialize_any(visitor)
+        } else {
+            self.inner.deserialize_tuple(length, visitor)
         }
     }
 
@@ -174,9 +177,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         inner: V,
     ) -> Result<V::Value, D::Error> {
         let visitor = self.inside(inner);
-        match self.tells_bytes() {
-            true => self.inner.deserialize_any(visitor),
-            false => self.inner.deserialize_tuple_struct(name, length, visitor),
+        if self.tells_bytes() {
+            self.inner.deserialize_any(visitor)
+        } else {
+            self.inner.deserialize_tuple_struct(name, length, visitor)
         }
     }
 
@@ -253,9 +257,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
-        match self.narrow && value.is_finite() && (value as f32).is_infinite() {
-            true => Err(E::invalid_value(Unexpected::Float(value), &self.inner)),
-            false => self.inner.visit_f64(value),
+        if self.narrow && value.is_finite() && (value as f32).is_infinite() {
+            Err(E::invalid_value(Unexpected::Float(value), &self.inner))
+        } else {
+            self.inner.visit_f64(value)
         }
     }
 
@@ -279,9 +284,10 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let access = self.deeper(access)?;
-        match self.watched && !self.counts {
-            true => watching::visit_items(self.inner, access.names, access),
-            false => self.inner.visit_seq(access),
+        if self.watched && !self.counts {
+            watching::visit_items(self.inner, access.names, access)
+        } else {
+            self.inner.visit_seq(access)
         }
     }
 

@@ -57,10 +57,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<A> {
         }
         self.items.count = left.unwrap_or(0);
         let element = self.inner.next_element_seed(seed)?;
-        match element.is_some() == left.is_some() {
-            true => Ok(element),
-            false => Err(unlike()),
-        }
+        if element.is_some() == left.is_some() { Ok(element) } else { Err(unlike()) }
     }
 
     fn size_hint(&self) -> Option<usize> {

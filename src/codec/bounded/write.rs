@@ -36,11 +36,10 @@ pub(in crate::codec) fn unwritable(
     depth: usize,
     otherwise: &str,
 ) -> CodecError {
-    match error.to_string().contains(TOO_DEEP) {
-        true => {
-            CodecError::new(format!("nested more than {depth} deep, which could not be read back"))
-        }
-        false => CodecError::new(otherwise),
+    if error.to_string().contains(TOO_DEEP) {
+        CodecError::new(format!("nested more than {depth} deep, which could not be read back"))
+    } else {
+        CodecError::new(otherwise)
     }
 }
 
@@ -232,9 +231,10 @@ impl<S: Serializer> Serializer for Limited<S> {
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        match self.watched {
-            true => self.serialize_str(&value.to_string()),
-            false => self.inner.collect_str(value),
+        if self.watched {
+            self.serialize_str(&value.to_string())
+        } else {
+            self.inner.collect_str(value)
         }
     }
 

@@ -57,10 +57,7 @@ impl<const EXACT: bool> Data<EXACT> {
             Value::LongInt(digits) => digits.parse().unwrap_or(f64::INFINITY),
             _ => return self.deserialize_any(visitor),
         };
-        match float.is_finite() {
-            true => visitor.visit_f64(float),
-            false => Err(too_large(&visitor)),
-        }
+        if float.is_finite() { visitor.visit_f64(float) } else { Err(too_large(&visitor)) }
     }
 }
 
@@ -109,10 +106,7 @@ impl<'de, const EXACT: bool> Deserializer<'de> for Data<EXACT> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match has_wide_ints(&self.0) {
-            true => self.rounded(visitor),
-            false => self.deserialize_any(visitor),
-        }
+        if has_wide_ints(&self.0) { self.rounded(visitor) } else { self.deserialize_any(visitor) }
     }
 
     fn deserialize_i128<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

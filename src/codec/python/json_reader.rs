@@ -14,10 +14,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, CodecError> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(0)?;
     reader.skip_space();
-    match reader.at == text.len() {
-        true => Ok(value),
-        false => Err(reader.wrong("more after the value")),
-    }
+    if reader.at == text.len() { Ok(value) } else { Err(reader.wrong("more after the value")) }
 }
 
 /// The position of the reader in the text.
@@ -108,9 +105,10 @@ impl Reader<'_> {
             is_int = false;
         }
         let number = &self.text[start..self.at];
-        match is_int {
-            true => int_from_digits(number).ok_or_else(|| self.wrong("an int of too many digits")),
-            false => number.parse().map(Value::Float).map_err(|_| self.wrong("no number")),
+        if is_int {
+            int_from_digits(number).ok_or_else(|| self.wrong("an int of too many digits"))
+        } else {
+            number.parse().map(Value::Float).map_err(|_| self.wrong("no number"))
         }
     }
 
@@ -215,12 +213,11 @@ impl Reader<'_> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), CodecError> {
-        match self.peek() == Some(byte) {
-            true => {
-                self.at += 1;
-                Ok(())
-            }
-            false => Err(self.wrong("no separator")),
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(self.wrong("no separator"))
         }
     }
 

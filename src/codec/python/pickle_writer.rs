@@ -13,9 +13,10 @@ use crate::codec::CodecError;
 /// Other values keep their order.
 pub(crate) fn write(value: &Value, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
     let options = SerOptions::new().proto_v2();
-    let written = match is_wide(value) {
-        true => serde_pickle::value_to_writer(bytes, &pickled(value)?, options),
-        false => serde_pickle::to_writer(bytes, &Narrow(value), options),
+    let written = if is_wide(value) {
+        serde_pickle::value_to_writer(bytes, &pickled(value)?, options)
+    } else {
+        serde_pickle::to_writer(bytes, &Narrow(value), options)
     };
     written.map_err(|_| unwritable())
 }

@@ -208,9 +208,10 @@ fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
         let session = session.map_err(std::io::Error::other)?;
         return Ok(Stream::Tls(Box::new(rustls::StreamOwned::new(session, socket))));
     }
-    match connector.is_tls() {
-        false => Ok(Stream::Plain(socket)),
-        true => Err(std::io::Error::other("there is no configuration of TLS").into()),
+    if connector.is_tls() {
+        Err(std::io::Error::other("there is no configuration of TLS").into())
+    } else {
+        Ok(Stream::Plain(socket))
     }
 }
 

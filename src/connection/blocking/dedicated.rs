@@ -42,9 +42,10 @@ impl DedicatedConnections {
             let reply = exchange(connection, lines, connector, policy);
             reply.map_err(|error| {
                 connector.count_failure();
-                match connection.has_begun_reply() && !error.is_timeout() {
-                    true => TransportError::CutOff(error),
-                    false => TransportError::Broken(error),
+                if connection.has_begun_reply() && !error.is_timeout() {
+                    TransportError::CutOff(error)
+                } else {
+                    TransportError::Broken(error)
                 }
             })
         };

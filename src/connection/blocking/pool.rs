@@ -204,9 +204,10 @@ impl PoolConnection<'_> {
     fn make_usable(&mut self) -> TransportResult<()> {
         let Held::Given(given, _) = &mut self.held else { return Ok(()) };
         let limits = self.connector.limits(self.deadline);
-        match self.fresh {
-            true => user_pool::replace(given, self.connector, limits)?,
-            false => self.fresh = user_pool::make_usable(given, self.connector, limits)?,
+        if self.fresh {
+            user_pool::replace(given, self.connector, limits)?;
+        } else {
+            self.fresh = user_pool::make_usable(given, self.connector, limits)?;
         }
         Ok(())
     }
@@ -219,9 +220,10 @@ fn not_given(
     connector: &Connector,
     error: r2d2::Error,
 ) -> TransportError {
-    match pool.state().connections < pool.max_size() {
-        true => TransportError::connect(&connector.address, error),
-        false => exhausted(timeout, connector),
+    if pool.state().connections < pool.max_size() {
+        TransportError::connect(&connector.address, error)
+    } else {
+        exhausted(timeout, connector)
     }
 }
 

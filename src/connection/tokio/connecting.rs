@@ -105,9 +105,10 @@ impl Connector {
         let pause = self.longest_silence() / LOOKS;
         let is_watched = matches!(purpose, Purpose::Calls);
         let asks_for_id = matches!(purpose, Purpose::Waits);
-        let outstanding = Arc::new(match is_watched {
-            true => Outstanding::many(self.response_timeout, pause),
-            false => Outstanding::one(),
+        let outstanding = Arc::new(if is_watched {
+            Outstanding::many(self.response_timeout, pause)
+        } else {
+            Outstanding::one()
         });
         let mut stream = stream::open(self, outstanding.clone(), silence).await?;
         if !self.has_handshake() {
@@ -184,9 +185,10 @@ impl Connector {
     /// Names the likely cause of an error whose reason is lost, because the server closed the
     /// connection before the first command was sent.
     fn explain(&self, error: RedisError) -> RedisError {
-        match self.is_tls() && error.is_connection_dropped() {
-            true => io::Error::new(io::ErrorKind::ConnectionReset, ENDED).into(),
-            false => error,
+        if self.is_tls() && error.is_connection_dropped() {
+            io::Error::new(io::ErrorKind::ConnectionReset, ENDED).into()
+        } else {
+            error
         }
     }
 }

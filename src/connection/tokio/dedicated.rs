@@ -199,9 +199,12 @@ impl Waits {
         };
         self.keep(connection.clone(), &reply);
         let has_begun = connection.outstanding().progress() != before;
-        let reply = reply.map_err(|error| match has_begun && !error.is_timeout() {
-            true => TransportError::CutOff(error),
-            false => TransportError::Broken(error),
+        let reply = reply.map_err(|error| {
+            if has_begun && !error.is_timeout() {
+                TransportError::CutOff(error)
+            } else {
+                TransportError::Broken(error)
+            }
         });
         if let Some(reporter) = reporter {
             return self.settle(reply, question.undo, reporter).await;

@@ -96,14 +96,10 @@ fn collections(name: &Bytes, words: &[Bytes]) -> Vec<Owned> {
     let owner = |kind: &str| format!("{kind} \"{}\"", name.escape_ascii());
     let whole = |kind: &str, structure, request: &Request| {
         let keys = keys_of(request);
-        let channels = match keys.is_empty() {
-            true => Vec::new(),
-            false => channels_of(&ChangePublishing::adding(
-                None,
-                structure,
-                &name[..],
-                ChangeFormat::Own,
-            )),
+        let channels = if keys.is_empty() {
+            Vec::new()
+        } else {
+            channels_of(&ChangePublishing::adding(None, structure, &name[..], ChangeFormat::Own))
         };
         Owned { owner: owner(kind), channels, keys }
     };

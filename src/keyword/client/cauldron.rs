@@ -153,9 +153,10 @@ impl FeedHandler for OutcomeListener {
     fn on_push(&self, _server: usize, push: Push<'_>) {
         let Push::Message { channel, payload } = push else { return };
         let mut state = self.state();
-        match channel == self.mark {
-            true => state.has_begun = true,
-            false => state.has_been_set |= state.has_begun && payload == b"set",
+        if channel == self.mark {
+            state.has_begun = true;
+        } else {
+            state.has_been_set |= state.has_begun && payload == b"set";
         }
         drop(state);
         self.signal.raise();

@@ -180,10 +180,7 @@ pub(crate) fn refuse_clusters<E: RoundTrips>(
     command: &'static str,
     key: Option<Vec<u8>>,
 ) -> Result<()> {
-    match executor.is_cluster() {
-        true => Err(invalid(command, key, IN_A_CLUSTER.into())),
-        false => Ok(()),
-    }
+    if executor.is_cluster() { Err(invalid(command, key, IN_A_CLUSTER.into())) } else { Ok(()) }
 }
 
 fn invalid(command: &'static str, key: Option<Vec<u8>>, why: String) -> Error {

@@ -55,10 +55,11 @@ pub(crate) async fn write_and_wait<E: RoundTrips>(
         others.into_iter().enumerate()
     {
         let about = (name, &keyword, kind.unwrap_or_default());
-        let outcome = match index > 0 && deadline.is_over() {
+        let outcome = if index > 0 && deadline.is_over() {
             // Nothing was sent.
-            true => Err(Error::Timeout { attempt: name.attempt("write", &keyword, false) }),
-            false => cauldron::write(executor, about, &text, &deadline).await,
+            Err(Error::Timeout { attempt: name.attempt("write", &keyword, false) })
+        } else {
+            cauldron::write(executor, about, &text, &deadline).await
         };
         requests.outcomes.insert(position, outcome);
     }

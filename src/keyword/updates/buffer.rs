@@ -80,10 +80,7 @@ impl UpdateBuffer {
     pub(crate) fn unseen(&self) -> Option<Unknown> {
         let mut state = self.state();
         let is_unseen = |keyword| !state.delivered.contains_key(keyword);
-        match state.is_unlisted || state.stale.iter().any(is_unseen) {
-            true => state.unknown(),
-            false => None,
-        }
+        if state.is_unlisted || state.stale.iter().any(is_unseen) { state.unknown() } else { None }
     }
 
     /// Marks keywords as stale.
@@ -102,12 +99,11 @@ impl UpdateBuffer {
     pub(crate) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
         let has_changed = state.served_status.have_looked(is_served, time);
-        match mem::take(&mut state.is_renewed) || has_changed {
-            true => {
-                let known: Vec<_> = state.delivered.keys().cloned().collect();
-                state.stale.extend(known);
-            }
-            false => state.read_abandoned(),
+        if mem::take(&mut state.is_renewed) || has_changed {
+            let known: Vec<_> = state.delivered.keys().cloned().collect();
+            state.stale.extend(known);
+        } else {
+            state.read_abandoned();
         }
     }
 

@@ -46,9 +46,10 @@ where
         let mut sorted = ClaimOutcome { claimed: Vec::new(), busy: Vec::new(), due: Vec::new() };
         let ClaimOutcome { claimed, busy, due } = &mut sorted;
         for (mut flight, seal) in pending.into_iter().zip(seals) {
-            let claim = match flight.is_unavailable {
-                true => None,
-                false => match replies.next() {
+            let claim = if flight.is_unavailable {
+                None
+            } else {
+                match replies.next() {
                     Some(Ok(claim)) => claim,
                     Some(Err(error)) => {
                         flight.leader.break_off(error);
@@ -56,7 +57,7 @@ where
                     }
                     // The error of all was passed to another load.
                     None => continue,
-                },
+                }
             };
             let PendingLoad { leader, mode, since, .. } = &mut flight;
             match claim {

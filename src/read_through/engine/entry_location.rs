@@ -54,9 +54,10 @@ impl Names {
         match self {
             Names::Own => {
                 let key = [prefix, id].concat();
-                match is_side_key(&key, prefix.len()) {
-                    true => Err(CodecError::new(HOLDS_THE_MARK)),
-                    false => Ok(key),
+                if is_side_key(&key, prefix.len()) {
+                    Err(CodecError::new(HOLDS_THE_MARK))
+                } else {
+                    Ok(key)
                 }
             }
             Names::PyRedisCache { .. } => Ok([prefix, &pyredis::number(id)?].concat()),

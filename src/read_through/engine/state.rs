@@ -89,9 +89,10 @@ where
     /// Decides how a value on the server is used.
     pub(crate) fn seen(&self, stored: StoredEntry) -> Lookup<V::Owned> {
         let Some(bytes) = stored.bytes else {
-            return match stored.is_absent {
-                true => Lookup::Found(None, Age::Fresh),
-                false => Lookup::Missing(Mode::Missing),
+            return if stored.is_absent {
+                Lookup::Found(None, Age::Fresh)
+            } else {
+                Lookup::Missing(Mode::Missing)
             };
         };
         match V::decode_owned(bytes) {

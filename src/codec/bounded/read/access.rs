@@ -53,9 +53,10 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<A> {
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
         let (levels, watched) = (self.levels, self.watched);
-        let (value, inner) = match watched {
-            true => self.inner.variant_seed(watching::Variant(seed))?,
-            false => self.inner.variant_seed(Limited::new(seed, levels, watched))?,
+        let (value, inner) = if watched {
+            self.inner.variant_seed(watching::Variant(seed))?
+        } else {
+            self.inner.variant_seed(Limited::new(seed, levels, watched))?
         };
         Ok((value, Limited::new(inner, levels, watched)))
     }
