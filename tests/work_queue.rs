@@ -10,7 +10,7 @@ use redis_collections::{
 use support::contract::{contract, contract_on_clusters, ok, settle};
 use support::kinds::{CLUSTER, Kind, SERVER};
 use support::servers::is_blocked;
-use support::{BETWEEN_LOOKS, LATE, wait_until, within};
+use support::{LATE, POLL_INTERVAL, wait_until, within};
 
 contract! {
     closing_sends_outcomes_though_a_job_is_held,
@@ -113,7 +113,7 @@ async fn until<C: Kind>(
             return stats;
         }
         assert!(Instant::now() < deadline, "{stats:?}");
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -15,7 +15,7 @@ use support::contract::{ok, on_both_kinds};
 use support::kinds::{Kind, SERVER, client, in_runtime};
 use support::servers::is_blocked;
 use support::servers::proxy::{Direction, Proxy};
-use support::{BETWEEN_LOOKS, LATE, wait_until, within, within_in_task};
+use support::{LATE, POLL_INTERVAL, wait_until, within, within_in_task};
 
 on_both_kinds! {
     a_batch_takes_two_round_trips_at_most_and_a_job_one_or_two,
@@ -732,7 +732,7 @@ fn an_async_worker_does_jobs_tries_them_again_and_buries_them() {
                     return stop.stop();
                 }
                 assert!(began.elapsed() < 2 * LATE, "{stats:?}");
-                tokio::time::sleep(BETWEEN_LOOKS).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         let (ended, ()) = tokio::join!(worker.run(&stop), watch);

@@ -85,7 +85,7 @@ fn change(bytes: &[u8]) -> Option<(Change<'_>, &[u8])> {
         b'V' => Kind::Void,
         _ => return None,
     };
-    let digits = rest.iter().take(MOST_DIGITS).position(|&byte| byte == b':')?;
+    let digits = rest.iter().take(MAX_DIGITS).position(|&byte| byte == b':')?;
     let length = usize::try_from(decimal(&rest[..digits])?).ok()?;
     let (key, rest) = rest[digits + 1..].split_at_checked(length)?;
     Some((Change { kind, key }, rest))
@@ -93,7 +93,7 @@ fn change(bytes: &[u8]) -> Option<(Change<'_>, &[u8])> {
 
 /// Splits at the first space.
 fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().take(MOST_DIGITS).position(|&byte| byte == b' ')?;
+    let end = bytes.iter().take(MAX_DIGITS).position(|&byte| byte == b' ')?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
@@ -107,7 +107,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 const INSTANCE_LENGTH: usize = 16;
 
 /// No word and no length is longer.
-const MOST_DIGITS: usize = 24;
+const MAX_DIGITS: usize = 24;
 
 #[cfg(test)]
 mod tests {

@@ -129,7 +129,7 @@ impl Cursor {
     /// Restarts the scan of a server, unless it was restarted too often.
     fn begin_again(&mut self, attempt: Attempt) -> Result<()> {
         self.repetitions += 1;
-        if self.repetitions > MOST_REPETITIONS {
+        if self.repetitions > MAX_REPETITIONS {
             return Err(Error::UnexpectedReply {
                 attempt: Box::new(attempt),
                 expected: "all pages from one process",
@@ -212,7 +212,7 @@ impl CycleDetector {
         }
         let table = 1 << (u64::BITS - self.bits.leading_zeros());
         let passed = u128::from(self.pages.saturating_sub(PAGES_TO_BEGIN_WITH)) * page_size as u128;
-        passed <= MOST_IN_A_BUCKET * table
+        passed <= MAX_BUCKET_SIZE * table
     }
 }
 
@@ -226,11 +226,11 @@ impl fmt::Debug for Cursor {
 pub(super) const LARGEST_PAGE: usize = 100_000;
 
 /// Servers that postpone enlarging a table overfill its buckets, with at most 35 elements each.
-const MOST_IN_A_BUCKET: u128 = 64;
+const MAX_BUCKET_SIZE: u128 = 64;
 const PAGES_TO_BEGIN_WITH: u64 = 1000;
 /// Only a scan whose every page comes from a server that has just started, or over connections that
 /// never last to a server without an identity, restarts so often.
-const MOST_REPETITIONS: usize = 100;
+const MAX_REPETITIONS: usize = 100;
 
 #[cfg(test)]
 mod tests {

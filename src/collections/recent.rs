@@ -23,7 +23,7 @@ impl Recent {
         if self.older.contains(&fingerprint) || !self.newer.insert(fingerprint) {
             return false;
         }
-        if self.newer.len() >= MOST_REMEMBERED {
+        if self.newer.len() >= MAX_REMEMBERED {
             mem::swap(&mut self.older, &mut self.newer);
             self.newer.clear();
         }
@@ -49,7 +49,7 @@ impl Hasher for Unchanged {
     }
 }
 
-const MOST_REMEMBERED: usize = 32 * 1024;
+const MAX_REMEMBERED: usize = 32 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -62,6 +62,6 @@ mod tests {
         assert_eq!((0..10_000).filter(|&number| new(number)).count(), 10_000);
         assert_eq!((0..10_000).filter(|&number| new(number)).count(), 0);
         assert_eq!((0..200_000).filter(|&number| new(number)).count(), 190_000);
-        assert!(recent.newer.len() + recent.older.len() <= 2 * MOST_REMEMBERED);
+        assert!(recent.newer.len() + recent.older.len() <= 2 * MAX_REMEMBERED);
     }
 }

@@ -159,7 +159,7 @@ impl Connector {
     pub(crate) fn retire_demoted(&self, generation: usize) -> bool {
         let mut retired_at = self.retired_at.lock();
         if generation == self.generation() {
-            if retired_at.is_some_and(|time| time.elapsed() < BEFORE_ANOTHER) {
+            if retired_at.is_some_and(|time| time.elapsed() < RETIRE_INTERVAL) {
                 return false;
             }
             *retired_at = Some(Instant::now());
@@ -192,4 +192,4 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a new connection is tried while an address leads to a demoted master.
-const BEFORE_ANOTHER: Duration = Duration::from_millis(250);
+const RETIRE_INTERVAL: Duration = Duration::from_millis(250);

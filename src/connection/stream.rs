@@ -151,7 +151,7 @@ impl Socket {
         if until_deadline.is_zero() {
             self.late += 1;
             let late_since = *self.late_since.get_or_insert(begin);
-            if self.late > MOST_LATE || begin - late_since > LONGEST_LATE {
+            if self.late > MAX_LATE_READS || begin - late_since > MAX_LATE_TIME {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
@@ -303,5 +303,5 @@ fn connect_unix(path: &std::path::Path, deadline: Deadline) -> io::Result<UnixSt
 const SHORTEST_TIMEOUT: Duration = Duration::from_micros(1);
 
 /// Enough to read a large reply that has arrived by the deadline, but not an endless one.
-const MOST_LATE: u32 = 1024;
-const LONGEST_LATE: Duration = Duration::from_secs(1);
+const MAX_LATE_READS: u32 = 1024;
+const MAX_LATE_TIME: Duration = Duration::from_secs(1);

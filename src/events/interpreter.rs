@@ -124,7 +124,7 @@ impl Interpreter {
     /// Records that the server will report the same change once more. If too many are expected, all
     /// are dropped.
     fn expect_echo(&mut self, entry: &[u8]) {
-        if self.echoes.len() >= MOST_ECHOES {
+        if self.echoes.len() >= MAX_ECHOES {
             self.echoes.clear();
         }
         self.echoes.insert(entry.to_vec());
@@ -166,7 +166,7 @@ impl Interpreter {
 }
 
 /// More than one message can announce.
-const MOST_ECHOES: usize = 100_000;
+const MAX_ECHOES: usize = 100_000;
 
 #[cfg(test)]
 mod tests {

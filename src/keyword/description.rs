@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Kind, MOST_BITS, named_bits};
+use super::kind::{Kind, MAX_BITS, named_bits};
 use super::names::KeywordName;
 use super::value::Value;
 
@@ -71,7 +71,7 @@ impl Description {
                 is_wrong("only numbers have a range")
             }
             Kind::Enumerated if self.labels.is_empty() => is_wrong("it has no labels"),
-            Kind::Mask if self.labels.is_empty() || self.labels.len() > MOST_BITS => {
+            Kind::Mask if self.labels.is_empty() || self.labels.len() > MAX_BITS => {
                 is_wrong("a mask has 1 to 31 bits")
             }
             Kind::Enumerated if has_repeated(self.labels.iter().map(|label| &label[..])) => {

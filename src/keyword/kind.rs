@@ -114,7 +114,7 @@ fn enumerated(text: &str, labels: &[String]) -> Result<i64, String> {
 
 /// Parses the names of bits, separated by commas, or a number.
 fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
-    let labels = &labels[..labels.len().min(MOST_BITS)];
+    let labels = &labels[..labels.len().min(MAX_BITS)];
     let bits = match (named_bits(text, labels), number(text)) {
         (Some(bits), _) => bits,
         (None, Ok(number)) if number.is_finite() => number as i64,
@@ -124,7 +124,7 @@ fn mask(text: &str, labels: &[String]) -> Result<i64, String> {
             return Err(none_of(unknown.unwrap_or(text), labels));
         }
     };
-    let most = if labels.is_empty() { MOST_BITS } else { labels.len() };
+    let most = if labels.is_empty() { MAX_BITS } else { labels.len() };
     if (0..1 << most).contains(&bits) {
         Ok(bits)
     } else {
@@ -154,18 +154,18 @@ pub(crate) fn named_bits(text: &str, labels: &[String]) -> Option<i64> {
 
 /// Formats the error for a text that is none of `labels`.
 fn none_of(text: &str, labels: &[String]) -> String {
-    match labels.is_empty() {
-        true => format!("{text:?} is not an integer"),
-        false if labels.iter().any(|label| label.contains(',')) => {
-            let labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
-            format!("{text:?} is none of {}", labels.join(", "))
-        }
-        false => format!("{text:?} is none of {}", labels.join(", ")),
+    if labels.is_empty() {
+        return format!("{text:?} is not an integer");
     }
+    if labels.iter().any(|label| label.contains(',')) {
+        let labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
+        return format!("{text:?} is none of {}", labels.join(", "));
+    }
+    format!("{text:?} is none of {}", labels.join(", "))
 }
 
 /// How many bits a mask can have.
-pub(crate) const MOST_BITS: usize = 31;
+pub(crate) const MAX_BITS: usize = 31;
 
 #[cfg(test)]
 mod tests {
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_mask_is_limited_to_31_bits() {
         let labels: Vec<_> = (0..70).map(|bit| format!("b{bit}")).collect();
-        let (all, greatest) = (&labels[..MOST_BITS], (1_i64 << MOST_BITS) - 1);
+        let (all, greatest) = (&labels[..MAX_BITS], (1_i64 << MAX_BITS) - 1);
         for (text, labels, value) in [
             ("2147483647", all, Some(greatest)),
             ("2147483647", &[], Some(greatest)),

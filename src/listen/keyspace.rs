@@ -15,7 +15,7 @@ use crate::request::Request;
 pub(crate) async fn turn_on<N: Node>(node: &N, kinds: &str) -> Result<String> {
     let mut wanted = kinds.to_owned();
     let mut is_set = false;
-    for _ in 0..MOST_TRIES {
+    for _ in 0..MAX_TRIES {
         let known = kinds_of(node).await?;
         let mut missing = missing(&known, &wanted);
         // Servers do not show it beside an `A`, so it is set once to be certain.
@@ -94,4 +94,4 @@ const ALL: &str = "g$lshzxetdn";
 const NEW: char = 'n';
 
 /// Other clients may change the setting at the same time.
-const MOST_TRIES: usize = 5;
+const MAX_TRIES: usize = 5;

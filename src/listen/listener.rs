@@ -61,7 +61,7 @@ impl<N: Node> Listener<N> {
                 let error = server_error(command, error);
                 if position < needed {
                     listener.link.retire();
-                    listener.wake_reader(deadline.within(FOR_WAKING_READERS)).await;
+                    listener.wake_reader(deadline.within(WAKE_TIMEOUT)).await;
                     return Err(error);
                 }
                 refusal.get_or_insert(error);
@@ -186,4 +186,4 @@ pub(crate) fn hello() -> Request {
 pub(crate) const OF_STRINGS: &str = "K$";
 
 /// How long to try to wake a thread that is blocked on a read, so that it ends.
-pub(crate) const FOR_WAKING_READERS: Duration = Duration::from_secs(1);
+pub(crate) const WAKE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::handler::{FeedHandler, FeedInfo, FeedOptions};
 use super::keyspace;
 use super::link::{Link, SessionPlace};
-use super::listener::{FOR_WAKING_READERS, Listener, OF_STRINGS, hello, names};
+use super::listener::{Listener, OF_STRINGS, WAKE_TIMEOUT, hello, names};
 use crate::connection::Node;
 use crate::error::{Error, Result};
 use crate::request::Request;
@@ -155,7 +155,7 @@ impl<N: Node> Session<N> {
         for listener in self.listeners.iter().filter(|listener| listener.link.is_demoted()) {
             listener.node.connector().retire_demoted(listener.generation);
         }
-        let deadline = deadline.within(FOR_WAKING_READERS);
+        let deadline = deadline.within(WAKE_TIMEOUT);
         join_all(self.listeners.iter().map(|listener| listener.wake_reader(deadline))).await;
     }
 

@@ -120,7 +120,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             Capacity::Entries(entries) => entries,
             Capacity::Bytes(bytes) => bytes / TYPICAL_SIZE,
         };
-        let typical = usize::try_from(typical).unwrap_or(usize::MAX).clamp(1, MOST_PREPARED);
+        let typical = usize::try_from(typical).unwrap_or(usize::MAX).clamp(1, MAX_PREPARED);
         let lease = CacheLease::new(milliseconds(bounds.staleness), milliseconds(bounds.grace));
         Self {
             values: ValueStore::with_weighter(typical, capacity, weigh),
@@ -336,4 +336,4 @@ const SHARDS: usize = 64;
 /// The approximate overhead of an entry, besides its key and value.
 const OVERHEAD: u64 = 100;
 const TYPICAL_SIZE: u64 = 300;
-const MOST_PREPARED: usize = 100_000;
+const MAX_PREPARED: usize = 100_000;

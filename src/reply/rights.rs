@@ -15,7 +15,7 @@ pub(super) fn explanation(request: &Request, details: &str) -> String {
     if let Some(step) = step(source, details) {
         let _ = write!(text, ", at `{}`", step.trim());
     }
-    let keys = request.keys().take(MOST_SHOWN).map(<[u8]>::to_vec);
+    let keys = request.keys().take(MAX_SHOWN).map(<[u8]>::to_vec);
     let sequences = publishing.iter().map(|publishing| publishing.sequences(None));
     let channels: Vec<_> = publishing.iter().map(|publishing| publishing.own_channel()).collect();
     for (what, names) in [("keys", keys.chain(sequences).collect()), ("channels", channels)] {
@@ -63,4 +63,4 @@ fn line(details: &str) -> Option<usize> {
 /// The prefix of the commands that make fields expire.
 const OF_FIELDS: &str = "'HP";
 
-const MOST_SHOWN: usize = 4;
+const MAX_SHOWN: usize = 4;

@@ -167,7 +167,7 @@ impl Request {
     pub(crate) fn has_steps(&self) -> bool {
         match self.script {
             Some(script) => script.has_steps,
-            None => !self.publishing().is_empty() && self.ends.len() > MOST_IN_ONE_PART,
+            None => !self.publishing().is_empty() && self.ends.len() > MAX_PART_ARGUMENTS,
         }
     }
 
@@ -216,7 +216,7 @@ impl Request {
 }
 
 /// `prelude.lua` runs longer commands in parts.
-const MOST_IN_ONE_PART: usize = 2000;
+const MAX_PART_ARGUMENTS: usize = 2000;
 
 /// `EVALSHA`, the hash and the number of keys.
 const SCRIPT_ARGUMENTS: usize = 3;

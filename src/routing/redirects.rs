@@ -52,12 +52,12 @@ impl Redirects {
         self.redirections += 1;
         servers.count_redirection();
         match decision {
-            RetryDecision::Ask(address) if self.redirections < MOST_REDIRECTIONS => {
+            RetryDecision::Ask(address) if self.redirections < MAX_REDIRECTIONS => {
                 self.asking = true;
                 self.destination = Destination::Address(address.into());
                 true
             }
-            RetryDecision::Moved(address) if self.redirections < MOST_REDIRECTIONS => {
+            RetryDecision::Moved(address) if self.redirections < MAX_REDIRECTIONS => {
                 servers.mark_stale();
                 self.destination = Destination::Address(address.into());
                 true
@@ -85,4 +85,4 @@ impl Redirects {
 }
 
 /// Nodes that disagree about a slot redirect clients to and fro for a short while.
-const MOST_REDIRECTIONS: u32 = 5;
+const MAX_REDIRECTIONS: u32 = 5;

@@ -95,7 +95,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
         let parsed = |info: &Value| server_info::field(info, "uptime_in_seconds")?.parse().ok();
         let seconds = reply.ok().as_ref().and_then(parsed);
         let uptime = seconds.map(Duration::from_secs);
-        uptime.is_some_and(|uptime| uptime + A_SECOND < self.began.elapsed())
+        uptime.is_some_and(|uptime| uptime + UPTIME_RESOLUTION < self.began.elapsed())
     }
 }
 
@@ -110,4 +110,4 @@ impl<N: Node> SilencePolicy for SilentWait<'_, N> {
 }
 
 /// Servers count whole seconds.
-const A_SECOND: Duration = Duration::from_secs(1);
+const UPTIME_RESOLUTION: Duration = Duration::from_secs(1);

@@ -52,7 +52,7 @@ impl<N: Node> Seeds<N> {
     ) -> Result<Topology> {
         let mut problem = Error::Configuration("no node of the cluster is named".into());
         let mut nodes = self.in_turn(known);
-        for longest in [A_MOMENT, Duration::MAX] {
+        for longest in [NODE_TIMEOUT, Duration::MAX] {
             let mut silent = Vec::new();
             for (index, &node) in nodes.iter().enumerate() {
                 if deadline.is_over() {
@@ -99,7 +99,7 @@ impl<N: Node> Seeds<N> {
         let is_found = |address: &str| found.servers().iter().any(|server| **server == *address);
         for seed in self.nodes.iter().filter(|seed| !is_found(&seed.connector().address)) {
             if let Err(error @ Error::Configuration(_)) =
-                slots(&**seed, deadline.within(A_MOMENT)).await
+                slots(&**seed, deadline.within(NODE_TIMEOUT)).await
             {
                 return Err(error);
             }
@@ -195,7 +195,7 @@ pub(crate) fn read_slots(reply: &Value) -> bool {
 }
 
 /// How long a node is asked before the next one is.
-const A_MOMENT: Duration = Duration::from_secs(1);
+const NODE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -278,7 +278,7 @@ impl<N: Node> Servers<N> {
         if self.refreshing.swap(true, Ordering::AcqRel) {
             let deadline = deadline.within(self.failover_timeout);
             while self.map.is_empty() && !deadline.is_over() {
-                N::pause(WHILE_ANOTHER_ASKS).await;
+                N::pause(REFRESH_POLL_INTERVAL).await;
             }
             return Ok(());
         }
@@ -328,4 +328,4 @@ const NO_OWNER: &str = "no server is known to have the slot of the key";
 /// A demoted master answers for some time, so Sentinels are asked this often.
 const MASTER_CACHE_TTL: Duration = Duration::from_secs(1);
 /// The interval of checks whether another caller, which asks for the first map, has it.
-const WHILE_ANOTHER_ASKS: Duration = Duration::from_millis(5);
+const REFRESH_POLL_INTERVAL: Duration = Duration::from_millis(5);

@@ -129,9 +129,11 @@ pub(crate) fn all_of(
             }
         });
     }
-    match messages.is_empty() {
-        false => Err(Failure::Reported { code, messages }),
-        true if is_read => Ok(()),
-        true => Err(Failure::ClosedPipe),
+    if !messages.is_empty() {
+        Err(Failure::Reported { code, messages })
+    } else if is_read {
+        Ok(())
+    } else {
+        Err(Failure::ClosedPipe)
     }
 }

@@ -228,7 +228,7 @@ fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Resu
         }
         line.pop_if(|last| *last == b'\n');
         lines.push(line);
-        if lines.len() == MOST_AT_A_TIME || !input.buffer().contains(&b'\n') {
+        if lines.len() == MAX_BATCH || !input.buffer().contains(&b'\n') {
             push(mem::take(&mut lines))?;
         }
     }
@@ -251,6 +251,6 @@ fn bytes(argument: &OsString) -> &[u8] {
     argument.as_encoded_bytes()
 }
 
-const MOST_AT_A_TIME: usize = 1000;
+const MAX_BATCH: usize = 1000;
 /// The exit code if a queue was not drained in time.
 const LATE: u8 = 3;

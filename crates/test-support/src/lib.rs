@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-pub use waiting::{BETWEEN_LOOKS, IDLE, LATE, eventually, within, within_in_task};
+pub use waiting::{IDLE, LATE, POLL_INTERVAL, eventually, within, within_in_task};
 
 /// Returns whether there was such a process. Where there is `/proc`, one that gets `STOP` has
 /// stopped then.

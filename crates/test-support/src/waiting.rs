@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 /// How long a condition may take to come true.
 pub const LATE: Duration = Duration::from_secs(30);
 
-/// The pause between two looks at a condition.
-pub const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+/// The pause between two evaluations of a condition.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// An idle time after which a client no longer trusts its connection. Where a test needs such a
 /// connection, this time has to pass, since nothing else shows it.
@@ -26,7 +26,7 @@ pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
         if Instant::now() > deadline {
             return false;
         }
-        thread::sleep(BETWEEN_LOOKS);
+        thread::sleep(POLL_INTERVAL);
     }
     true
 }
@@ -39,7 +39,7 @@ pub async fn within_in_task(limit: Duration, mut condition: impl FnMut() -> bool
         if Instant::now() > deadline {
             return false;
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     true
 }
@@ -58,7 +58,7 @@ macro_rules! wait_until {
                 let message = format!($($message)+);
                 panic!("waited in vain for {}: {message}", stringify!($condition));
             }
-            std::thread::sleep($crate::BETWEEN_LOOKS);
+            std::thread::sleep($crate::POLL_INTERVAL);
         }
     }};
 }

@@ -42,14 +42,12 @@ pub(super) enum Value {
 }
 
 /// The most digits of an int, which is Python's own limit too.
-pub(super) const MOST_DIGITS: usize = 4300;
+pub(super) const MAX_DIGITS: usize = 4300;
 
 /// Parses an int from an optional sign and digits.
 pub(super) fn int_from_digits(text: &str) -> Option<Value> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if digits.is_empty()
-        || digits.len() > MOST_DIGITS
-        || !digits.bytes().all(|b| b.is_ascii_digit())
+    if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.bytes().all(|b| b.is_ascii_digit())
     {
         return None;
     }

@@ -1,6 +1,6 @@
 //! Parses the binary ints of pickles.
 
-use super::{MOST_DIGITS, Value};
+use super::{MAX_DIGITS, Value};
 
 /// Parses an int of any size in two's complement, the lowest byte first.
 pub(super) fn int_from_bytes(bytes: &[u8]) -> Option<Value> {
@@ -11,7 +11,7 @@ pub(super) fn int_from_bytes(bytes: &[u8]) -> Option<Value> {
         wide[..bytes.len()].copy_from_slice(bytes);
         return Some(Value::Int(i128::from_le_bytes(wide)));
     }
-    if bytes.len() > MOST_BYTES {
+    if bytes.len() > MAX_BYTES {
         return None;
     }
     let mut magnitude: Vec<u8> = bytes.iter().map(|byte| byte ^ fill).collect();
@@ -60,7 +60,7 @@ fn decimal(magnitude: &[u8]) -> String {
 const PART: u64 = 1_000_000_000;
 
 /// Enough for the most digits, and one for the sign.
-const MOST_BYTES: usize = MOST_DIGITS * 5 / 12 + 1;
+const MAX_BYTES: usize = MAX_DIGITS * 5 / 12 + 1;
 
 #[cfg(test)]
 mod tests {

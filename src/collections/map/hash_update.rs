@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use super::hash_dict::RedisHashDict;
 use super::hash_scan::decode_key;
-use super::update::{Entry, MOST_TRIES, get_or_insert_with, optimistically};
+use super::update::{Entry, MAX_TRIES, get_or_insert_with, optimistically};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::error::Error;
@@ -56,7 +56,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         let stored = self.typed::<Vec<u8>, V>().deferred();
         self.executor.converse(async move {
             let some = stored.reading("HRANDFIELD");
-            for _ in 0..MOST_TRIES {
+            for _ in 0..MAX_TRIES {
                 let found = executor.send(some.clone().returns(reply::raw)).await?;
                 let Some(key) = found else { return Ok(None) };
                 let popped = decode_key::<K>(&name, &key)?;
@@ -64,7 +64,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
                     return Ok(Some((popped, value)));
                 }
             }
-            Err(Error::Contended { attempt: Box::new(some.attempt()), tries: MOST_TRIES })
+            Err(Error::Contended { attempt: Box::new(some.attempt()), tries: MAX_TRIES })
         })
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn optimistically<'a, V: Codec, E: RoundTrips>(
 ) -> E::ReplyWithin<'a, Option<V::Owned>> {
     let sender = executor.clone();
     executor.converse_within(async move {
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             let stored = sender.send(read.clone().returns(reply::raw)).await?;
             let decode =
                 |bytes: &Vec<u8>| reply::decode_bytes::<V>(bytes.clone(), || read.attempt());
@@ -34,7 +34,7 @@ pub(super) fn optimistically<'a, V: Codec, E: RoundTrips>(
                 return Ok(new);
             }
         }
-        Err(Error::Contended { attempt: Box::new(write.attempt()), tries: MOST_TRIES })
+        Err(Error::Contended { attempt: Box::new(write.attempt()), tries: MAX_TRIES })
     })
 }
 
@@ -58,4 +58,4 @@ pub(super) fn get_or_insert_with<'a, T: Send + 'static, E: RoundTrips>(
 pub(crate) type Entry<K, V> = (<K as Codec>::Owned, <V as Codec>::Owned);
 
 /// How often an operation that races with other clients is tried.
-pub(crate) const MOST_TRIES: usize = 1000;
+pub(crate) const MAX_TRIES: usize = 1000;

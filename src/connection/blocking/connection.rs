@@ -186,7 +186,7 @@ impl Read for Asking<'_> {
                 self.stream.flush()?;
             }
             let deadline = Deadline::after(Wait::Forever);
-            self.stream.limit(Limits { silence: LOOK.min(silence.left()), deadline });
+            self.stream.limit(Limits { silence: ASK_POLL_INTERVAL.min(silence.left()), deadline });
             match self.stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut && !silence.is_over() => {}
                 Ok(read) => return self.framing.follow(&buffer[..read]).map(|()| read),
@@ -216,4 +216,4 @@ fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
 }
 
 /// How often a waiting connection checks whether it must ask the server.
-const LOOK: Duration = Duration::from_millis(200);
+const ASK_POLL_INTERVAL: Duration = Duration::from_millis(200);

@@ -243,7 +243,7 @@ impl Waits {
                     // The user may not do that. The slice ends by itself.
                     std::future::pending::<()>().await;
                 }
-                sleep(UNTIL_UNBLOCKED_AGAIN).await;
+                sleep(UNBLOCK_INTERVAL).await;
             };
             if let Either::Left((reply, _)) = select(completion.as_mut(), pin!(unblocking)).await {
                 return reply;
@@ -320,7 +320,7 @@ impl Waits {
     }
 }
 
-const UNTIL_UNBLOCKED_AGAIN: Duration = Duration::from_millis(50);
+const UNBLOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Every wait uses its connection again after a slice, so a connection that is unused for longer is
 /// surplus.

@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::accepted::{Accepted, moment};
-use super::inbox::MOST_BYTES;
+use super::inbox::MAX_BYTES;
 use crate::keyword::Change;
 use crate::keyword::names::KeywordName;
 
@@ -59,9 +59,8 @@ impl Changes {
             return;
         }
         state.push(self.name.to_string(), value, at);
-        let is_behind = |it: &State| {
-            it.ready.len() > MOST_PENDING || it.bytes > MOST_BYTES && it.ready.len() > 1
-        };
+        let is_behind =
+            |it: &State| it.ready.len() > MAX_PENDING || it.bytes > MAX_BYTES && it.ready.len() > 1;
         if is_behind(&state) {
             log::warn!("{}: `on_change` is too slow and misses changes", self.name);
         }
@@ -114,7 +113,7 @@ impl State {
 }
 
 /// How many changes may wait for the hook.
-const MOST_PENDING: usize = 10_000;
+const MAX_PENDING: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -172,10 +171,10 @@ mod tests {
     #[test]
     fn a_slow_hook_has_a_bounded_backlog() {
         let changes = changes();
-        for number in 1..=MOST_PENDING as i64 + 2 {
+        for number in 1..=MAX_PENDING as i64 + 2 {
             changes.land(accepted(number), number as u64);
         }
         let delivered = delivered(&changes);
-        assert_eq!((delivered.len(), delivered[0]), (MOST_PENDING, (Some(2), 3)));
+        assert_eq!((delivered.len(), delivered[0]), (MAX_PENDING, (Some(2), 3)));
     }
 }

@@ -57,7 +57,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     pub(crate) async fn set(&self, state: &Arc<KeywordState<E>>, value: &Value) -> Result<()> {
         match state.accept(&value.to_string()) {
             Ok(accepted) => {
-                let published = self.publish(state, accepted, None, AT_ONCE).await;
+                let published = self.publish(state, accepted, None, NO_RETRY).await;
                 self.explained("set", state, published).await
             }
             Err(reason) => self.fail("set", state, reason).await,
@@ -72,7 +72,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         state: &Arc<KeywordState<E>>,
         reason: String,
     ) -> Result<()> {
-        let refused = self.refuse(state, &reason, None, AT_ONCE).await;
+        let refused = self.refuse(state, &reason, None, NO_RETRY).await;
         self.explained(command, state, refused).await?;
         let attempt = self.names.attempt(command, &state.name, true);
         Err(Error::Keyword { attempt, source: KeywordError::Refused { reason } })
@@ -301,4 +301,4 @@ impl From<Error> for Setback {
     }
 }
 
-pub(crate) const AT_ONCE: Duration = Duration::ZERO;
+pub(crate) const NO_RETRY: Duration = Duration::ZERO;

@@ -30,7 +30,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let close = self.leased(close).arg(self.names.requests()).arg(self.farewell());
         let is_closed = matches!(executor.send(close.returns(reply::flag)).await, Ok(true));
         if is_closed {
-            executor.wait(self.has_received_all.outcome(), FOR_THE_LAST).await;
+            executor.wait(self.has_received_all.outcome(), LAST_REQUESTS_TIMEOUT).await;
         }
         is_closed
     }
@@ -88,7 +88,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// Waits until the server counts no subscriber: a client whose request still reached this
     /// dispatcher would wait in vain.
     pub(super) async fn wait_for_silence<X: RoundTrips>(&self, executor: &X) {
-        let deadline = Deadline::after(Wait::For(FOR_THE_LAST));
+        let deadline = Deadline::after(Wait::For(LAST_REQUESTS_TIMEOUT));
         let mut pauses = Pauses::new();
         while !deadline.is_over() {
             let count = Request::read("PUBSUB").arg("NUMSUB").arg(self.names.requests());
@@ -128,7 +128,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// This runs on a thread with a connection of its own: the worker may be a task that waits for
     /// the thread that is blocked here.
     pub(super) fn part(self: &Arc<Self>, has_worker: bool, grace: Duration) {
-        self.life.close(grace.min(FOR_WHAT_RUNS));
+        self.life.close(grace.min(DROP_HOOKS_TIMEOUT));
         if !self.may_hold_name.load(Ordering::Acquire) {
             return self.unsubscribe();
         }
@@ -139,7 +139,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let part = move || {
             let is_closed = receives && finish(service.close(&client));
             service.unsubscribe();
-            service.life.part(grace.min(FOR_WHAT_RUNS), FOR_CALLS);
+            service.life.part(grace.min(DROP_HOOKS_TIMEOUT), DROP_CALLS_TIMEOUT);
             finish(service.turn_all_down(&client));
             if is_closed {
                 finish(service.wait_for_silence(&client));
@@ -150,7 +150,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             parting.close();
         };
         if thread::Builder::new().name("redis-parting".into()).spawn(part).is_ok() {
-            parted.block(FOR_PARTING);
+            parted.block(DROP_TIMEOUT);
         }
     }
 }
@@ -163,11 +163,11 @@ fn subscribers(reply: Reply<'_>) -> Result<usize> {
 
 const ABANDONED: &str = "its dispatcher ended before it was done";
 /// How long the last requests are awaited.
-const FOR_THE_LAST: Duration = Duration::from_millis(250);
+const LAST_REQUESTS_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a dropped dispatcher waits for running functions, at most.
-const FOR_WHAT_RUNS: Duration = Duration::from_millis(250);
+const DROP_HOOKS_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long it then waits for calls in flight. A call that arrives later takes the lease once more,
 /// and the worker gives that back.
-const FOR_CALLS: Duration = Duration::from_millis(250);
+const DROP_CALLS_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long dropping a dispatcher takes at most.
-const FOR_PARTING: Duration = Duration::from_secs(2);
+const DROP_TIMEOUT: Duration = Duration::from_secs(2);

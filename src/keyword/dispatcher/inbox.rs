@@ -72,10 +72,10 @@ impl Inbox {
     pub(super) fn push(&self, mut request: WriteCommand) {
         let mut state = self.state();
         let waiting = state.requests.len();
-        if waiting >= MOST_REQUESTS || state.bytes + request.bytes() > MOST_BYTES {
+        if waiting >= MAX_REQUESTS || state.bytes + request.bytes() > MAX_BYTES {
             request.text = None;
         }
-        if waiting >= MOST_REFUSALS {
+        if waiting >= MAX_REFUSALS {
             return log::warn!(
                 "{}: a request was dropped, because too many are waiting",
                 request.keyword
@@ -101,9 +101,9 @@ impl Inbox {
     }
 }
 
-const MOST_REQUESTS: usize = 10_000;
-pub(super) const MOST_BYTES: usize = 64 << 20;
-const MOST_REFUSALS: usize = 100_000;
+const MAX_REQUESTS: usize = 10_000;
+pub(super) const MAX_BYTES: usize = 64 << 20;
+const MAX_REFUSALS: usize = 100_000;
 /// Twice the length of this crate's ids.
 const LONGEST_ID: usize = 64;
 const LONGEST_ANSWER: u64 = 24 * 60 * 60 * 1000;
@@ -127,21 +127,21 @@ mod tests {
     #[test]
     fn requests_beyond_capacity_are_kept_to_be_refused() {
         let inbox = Inbox::default();
-        for _ in 0..MOST_REQUESTS {
+        for _ in 0..MAX_REQUESTS {
             inbox.push(request(b"1"));
         }
-        for _ in 0..MOST_REFUSALS {
+        for _ in 0..MAX_REFUSALS {
             inbox.push(request(b"2"));
         }
         let all: Vec<_> = std::iter::from_fn(|| inbox.pop()).collect();
         let taken = all.iter().filter(|request| request.text.is_some()).count();
-        assert_eq!((all.len(), taken), (MOST_REFUSALS, MOST_REQUESTS));
+        assert_eq!((all.len(), taken), (MAX_REFUSALS, MAX_REQUESTS));
     }
 
     #[test]
     fn values_that_are_too_many_bytes_have_no_room() {
         let inbox = Inbox::default();
-        for text in [vec![b'x'; MOST_BYTES], b"1".to_vec(), Vec::new()] {
+        for text in [vec![b'x'; MAX_BYTES], b"1".to_vec(), Vec::new()] {
             inbox.push(request(&text));
         }
         let has_text = |request: WriteCommand| request.text.is_some();

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use super::accepted::{Accepted, moment};
 use super::changes::Changes;
-use super::inbox::{MOST_BYTES, WriteCommand};
+use super::inbox::{MAX_BYTES, WriteCommand};
 use super::overwritten;
 use crate::client::RoundTrips;
 use crate::keyword::definition::Keyword;
@@ -196,7 +196,7 @@ impl<E: RoundTrips> KeywordState<E> {
             return Turn::Now(request);
         }
         let bytes = turns.bytes + request.bytes();
-        if turns.waiting.len() < MOST_WAITING && bytes <= MOST_BYTES {
+        if turns.waiting.len() < MAX_WAITING && bytes <= MAX_BYTES {
             turns.bytes = bytes;
             turns.waiting.push_back(request);
             return Turn::Later;
@@ -293,7 +293,7 @@ fn contained<T, X: fmt::Display>(hook: impl FnOnce() -> Result<T, X>) -> Result<
 }
 
 /// How many requests may wait for a hook.
-const MOST_WAITING: usize = 1000;
+const MAX_WAITING: usize = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -307,13 +307,13 @@ mod tests {
             let request = WriteCommand::of_cauldron(state.name.clone(), &vec![b'x'; bytes]);
             matches!(state.line_up(request), Turn::Later)
         };
-        assert!(!is_later(MOST_BYTES));
-        for (bytes, expected) in [(MOST_BYTES - 1, true), (1, true), (1, false), (0, true)] {
+        assert!(!is_later(MAX_BYTES));
+        for (bytes, expected) in [(MAX_BYTES - 1, true), (1, true), (1, false), (0, true)] {
             assert_eq!(is_later(bytes), expected);
         }
         for _ in 0..2 {
             assert!(state.next().is_some());
         }
-        assert!(is_later(MOST_BYTES) && !is_later(1));
+        assert!(is_later(MAX_BYTES) && !is_later(1));
     }
 }

@@ -245,7 +245,7 @@ impl<E: RoundTrips> Dispatcher<E> {
         let (service, grace) = (service.clone(), *grace);
         service.executor.clone().converse(async move {
             service.life.close(grace);
-            let time = grace.saturating_add(TO_GIVE_BACK);
+            let time = grace.saturating_add(RELEASE_TIMEOUT);
             match service.executor.wait(service.life.end.outcome(), time).await {
                 Some(()) => service.have_left().await,
                 None => {
@@ -315,4 +315,4 @@ const GRACE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the end itself may take.
-const TO_GIVE_BACK: Duration = Duration::from_secs(10);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);

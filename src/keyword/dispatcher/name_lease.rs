@@ -24,7 +24,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
                     return Err(Error::Keyword { attempt, source: KeywordError::AlreadyServed });
                 }
                 Err(error) if deadline.is_over() || !error.is_transient() => return Err(error),
-                _ => self.rest(deadline.left().min(BETWEEN_CLAIMS)).await,
+                _ => self.rest(deadline.left().min(CLAIM_INTERVAL)).await,
             }
         }
     }
@@ -51,4 +51,4 @@ impl<E: RoundTrips> DispatcherCore<E> {
 }
 
 /// How often a claim is retried.
-const BETWEEN_CLAIMS: Duration = Duration::from_millis(250);
+const CLAIM_INTERVAL: Duration = Duration::from_millis(250);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{AT_ONCE, DispatcherCore};
+use super::core::{DispatcherCore, NO_RETRY};
 use super::inbox::WriteCommand;
 use super::keyword_state::KeywordState;
 use super::lifecycle::{Lifecycle, Phase};
@@ -88,7 +88,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
 
     /// Returns how long a refusal is retried.
     pub(super) fn retry_time(&self) -> Duration {
-        if self.life.phase() == Phase::Serving { self.lease } else { AT_ONCE }
+        if self.life.phase() == Phase::Serving { self.lease } else { NO_RETRY }
     }
 
     /// Answers only the client why a keyword does not get a value.

@@ -55,7 +55,7 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
                     renewed = now;
                     service.lease / 3
                 }
-                Err(_) => (service.lease / 3).min(AFTER_A_FAILURE),
+                Err(_) => (service.lease / 3).min(RETRY_PAUSE),
             };
             renewal = Instant::now() + pause;
         }
@@ -157,7 +157,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// from it.
     async fn end(&self, is_closed: bool) {
         while self.life.has_calls() {
-            self.executor.wait(self.life.signal.raised(), AFTER_A_FAILURE).await;
+            self.executor.wait(self.life.signal.raised(), RETRY_PAUSE).await;
         }
         if is_closed {
             self.wait_for_silence(&self.executor).await;
@@ -220,7 +220,7 @@ fn next<E>(state: &Arc<KeywordState<E>>, before: Instant) -> Due {
     due(state, at.max(Instant::now()))
 }
 
-const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 

@@ -92,7 +92,7 @@ impl<E: RoundTrips> Monitor<E> {
     ) -> Result<Self> {
         let (executor, name) = (service.executor.clone(), service.name("monitor")?.clone());
         let keyspace = format!("__keyspace@{}__:", executor.database()).into_bytes();
-        let few = only.as_ref().filter(|only| only.len() <= MOST_CHANNELS);
+        let few = only.as_ref().filter(|only| only.len() <= MAX_CHANNELS);
         let subscribe = |channel| Request::read("SUBSCRIBE").arg(channel);
         let (commands, optional_commands) = match few {
             Some(few) => {
@@ -286,5 +286,5 @@ impl<E> fmt::Debug for Monitor<E> {
 
 /// With more keywords than this, the monitor subscribes to all of the service and filters the
 /// events.
-const MOST_CHANNELS: usize = 100;
+const MAX_CHANNELS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(200);

@@ -74,7 +74,7 @@ impl<T> Failures<T> {
     fn drop_old(&mut self, now: Instant) {
         while let Some(QueuedFailure { location, number, bytes }) = self.order.front() {
             let own = self.failures.get(location).filter(|failure| failure.number == *number);
-            let is_too_much = self.order.len() > MOST || self.bytes > MOST_BYTES;
+            let is_too_much = self.order.len() > MAX_FAILURES || self.bytes > MAX_BYTES;
             if own.is_some_and(|failure| now < failure.until) && !is_too_much {
                 return;
             }
@@ -89,8 +89,8 @@ impl<T> Failures<T> {
     }
 }
 
-const MOST: usize = 100_000;
-const MOST_BYTES: usize = 32 << 20;
+const MAX_FAILURES: usize = 100_000;
+const MAX_BYTES: usize = 32 << 20;
 
 /// The approximate size of an entry besides its id and its error.
 const OVERHEAD: usize = 300;
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn the_oldest_failures_are_evicted_first() {
         for (length, bytes, fit) in [
-            (8, 0, MOST),
-            (20_000, 0, MOST_BYTES / (40_002 + OVERHEAD)),
-            (8, 100_000, MOST_BYTES / (100_018 + OVERHEAD)),
+            (8, 0, MAX_FAILURES),
+            (20_000, 0, MAX_BYTES / (40_002 + OVERHEAD)),
+            (8, 100_000, MAX_BYTES / (100_018 + OVERHEAD)),
         ] {
             let (mut failures, now) = (Failures::new(), Instant::now());
             let until = now + Duration::from_secs(1);

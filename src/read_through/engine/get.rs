@@ -46,7 +46,7 @@ where
                 match arrival {
                     Arrival::Found(value) => found[missing.place] = value,
                     Arrival::Failed(error) => return Err(error),
-                    Arrival::Again if round < MOST_ROUNDS => {
+                    Arrival::Again if round < MAX_ROUNDS => {
                         sought.push((missing.place, missing.location));
                     }
                     Arrival::Again | Arrival::Late => {
@@ -129,4 +129,4 @@ where
 }
 
 /// How often a caller repeats the lookup after a value was deleted or set during its load.
-const MOST_ROUNDS: usize = 4;
+const MAX_ROUNDS: usize = 4;

@@ -82,7 +82,7 @@ where
     /// Returns how many values are claimed before they are loaded. Other programs wait for no more
     /// of them.
     pub(crate) fn claimed_at_once(&self) -> usize {
-        if self.loaders.has_bulk() { LARGEST_BULK } else { FEW }
+        if self.loaders.has_bulk() { MAX_BULK } else { MAX_SINGLE_LOADS }
     }
 
     /// Calls the loader. The outer error is of ids that cannot be decoded for it.
@@ -158,7 +158,7 @@ where
     /// Returns a slot for a background load, if one is free.
     pub(crate) fn refresh_permit(&self) -> Option<RefreshPermit> {
         let before = self.refreshing.fetch_add(1, Ordering::Relaxed);
-        Some(RefreshPermit(self.refreshing.clone())).filter(|_| before < MOST_REFRESHING)
+        Some(RefreshPermit(self.refreshing.clone())).filter(|_| before < MAX_REFRESHING)
     }
 }
 
@@ -176,10 +176,10 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The largest number of ids for a bulk loader.
-const LARGEST_BULK: usize = 1000;
+const MAX_BULK: usize = 1000;
 
 /// How many values are claimed together that are loaded one after the other.
-const FEW: usize = 8;
+const MAX_SINGLE_LOADS: usize = 8;
 
 /// The largest number of background loads.
-const MOST_REFRESHING: usize = 16;
+const MAX_REFRESHING: usize = 16;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 const KEYS_PER_MIGRATION: usize = 100;
-const OF_A_TRY: Duration = Duration::from_secs(6);
+const FAILOVER_RETRY_INTERVAL: Duration = Duration::from_secs(6);
 
 impl Cluster {
     pub fn start() -> Outcome<Self> {
@@ -128,7 +128,7 @@ impl Cluster {
         let mut asked = None;
         self.wait("the failover", || {
             // A try that the others have refused ends after five seconds.
-            if asked.is_none_or(|asked: Instant| asked.elapsed() > OF_A_TRY) {
+            if asked.is_none_or(|asked: Instant| asked.elapsed() > FAILOVER_RETRY_INTERVAL) {
                 self.ask::<()>(replica, "CLUSTER FAILOVER")?;
                 asked = Some(Instant::now());
             }

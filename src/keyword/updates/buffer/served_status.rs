@@ -25,7 +25,7 @@ impl ServedStatus {
 
     /// Schedules a check soon, for a change that is not announced.
     pub(crate) fn look_soon(&mut self) {
-        let soon = Instant::now() + WITHOUT_A_LEASE;
+        let soon = Instant::now() + CHECK_INTERVAL;
         self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
     }
 
@@ -42,12 +42,12 @@ impl ServedStatus {
     /// Records a check, and returns whether the result has changed. It is certain for `time`;
     /// without a lease, for a while.
     pub(crate) fn have_looked(&mut self, is_served: bool, time: Option<Duration>) -> bool {
-        self.look_at = Instant::now().checked_add(time.unwrap_or(WITHOUT_A_LEASE) + A_LITTLE);
+        self.look_at = Instant::now().checked_add(time.unwrap_or(CHECK_INTERVAL) + LEASE_MARGIN);
         self.is_served.replace(is_served).is_some_and(|before| before != is_served)
     }
 }
 
 /// How often to check if there is no lease, or a change is not announced.
-const WITHOUT_A_LEASE: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// A margin after the end of a lease, so that the server has noticed too.
-const A_LITTLE: Duration = Duration::from_millis(1);
+const LEASE_MARGIN: Duration = Duration::from_millis(1);

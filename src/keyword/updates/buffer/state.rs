@@ -99,8 +99,7 @@ impl State {
         if mem::take(&mut self.is_unlisted) {
             return Some(Unknown::List);
         }
-        let page: Vec<_> =
-            std::iter::from_fn(|| self.stale.pop_first()).take(MOST_AT_ONCE).collect();
+        let page: Vec<_> = std::iter::from_fn(|| self.stale.pop_first()).take(MAX_PAGE).collect();
         (!page.is_empty()).then_some(Unknown::States(self.session, page))
     }
 
@@ -153,7 +152,7 @@ impl State {
         let is_lost = error == Some(&KeywordError::UnknownKeyword);
         if is_lost
             && before.is_some_and(KeywordUpdate::is_value_of_before)
-            && self.beats < MOST_HELD_BEATS
+            && self.beats < MAX_HELD_BEATS
         {
             self.held.insert(keyword);
             return None;
@@ -187,7 +186,7 @@ impl State {
         });
         let is_of_before = before.is_some_and(|before| before.is_of_before);
         match (is_old, is_of_before) {
-            (true, true) if self.beats < MOST_HELD_BEATS => {
+            (true, true) if self.beats < MAX_HELD_BEATS => {
                 self.held.insert(keyword);
                 return None;
             }
@@ -232,7 +231,7 @@ impl State {
     /// each keyword is read instead.
     pub(super) fn push(&mut self, keyword: KeywordName, news: News) {
         let bytes = self.bytes + news.bytes();
-        if self.news.len() < MOST_WAITING && bytes <= MOST_BYTES {
+        if self.news.len() < MAX_WAITING && bytes <= MAX_BYTES {
             self.bytes = bytes;
             self.news.push_back((keyword, news));
             return;
@@ -246,10 +245,10 @@ impl State {
 
 /// For how many heartbeats a dispatcher may take to restore the state that the server has lost.
 /// Afterwards another dispatcher may serve, whose clock is behind.
-pub(super) const MOST_HELD_BEATS: u32 = 10;
+pub(super) const MAX_HELD_BEATS: u32 = 10;
 /// How many keywords are read in one round trip.
-pub(super) const MOST_AT_ONCE: usize = 1000;
+pub(super) const MAX_PAGE: usize = 1000;
 /// How many events may wait.
-pub(super) const MOST_WAITING: usize = 10_000;
+pub(super) const MAX_WAITING: usize = 10_000;
 /// How many bytes their values and errors may have.
-pub(super) const MOST_BYTES: usize = 64 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;

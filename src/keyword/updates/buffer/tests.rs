@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use super::state::{MOST_BYTES, MOST_HELD_BEATS, MOST_WAITING};
+use super::state::{MAX_BYTES, MAX_HELD_BEATS, MAX_WAITING};
 use super::*;
 use crate::error::KeywordError;
 use crate::keyword::client::fresh;
@@ -300,7 +300,7 @@ fn a_state_that_the_server_has_lost_is_waited_for() {
     buffer.on_watermark(2, 0, Duration::ZERO);
     assert_eq!(buffer.rest(9, "1"), ["read A"], "it is there again");
     buffer.begin(3);
-    for _ in 0..MOST_HELD_BEATS {
+    for _ in 0..MAX_HELD_BEATS {
         find_nothing();
         assert_eq!(buffer.rest(0, ""), [""; 0]);
         buffer.on_watermark(3, 0, Duration::ZERO);
@@ -314,11 +314,11 @@ fn a_state_that_the_server_has_lost_is_waited_for() {
 fn a_slow_monitor_skips_to_the_latest_values() {
     let buffer = buffer(&["A", "B"]);
     assert_eq!(buffer.rest(1, "0").len(), 3);
-    for at in 2..3 * MOST_WAITING {
+    for at in 2..3 * MAX_WAITING {
         buffer.set(if at == 2 { "A" } else { "B" }, &format!("{at} {at}"));
-        assert!(buffer.state().news.len() <= MOST_WAITING);
+        assert!(buffer.state().news.len() <= MAX_WAITING);
     }
-    let delivered = buffer.rest(3 * MOST_WAITING as u64, "-1");
+    let delivered = buffer.rest(3 * MAX_WAITING as u64, "-1");
     assert_eq!(delivered[delivered.len() - 3..], ["read A B", "A=-1", "B=-1"]);
 }
 
@@ -357,7 +357,7 @@ fn a_reading_older_than_the_delivered_one_waits_for_the_dispatcher() {
 
     // The clock of another dispatcher is behind.
     buffer.begin(3);
-    for beat in 0..MOST_HELD_BEATS {
+    for beat in 0..MAX_HELD_BEATS {
         assert_eq!(buffer.rest(3, "4"), ["read A"], "{beat}");
         buffer.on_watermark(3, 0, Duration::ZERO);
     }
@@ -386,7 +386,7 @@ fn a_new_status_brings_no_value_back() {
 fn values_of_too_many_bytes_are_not_kept() {
     let buffer = buffer(&["A"]);
     assert_eq!(buffer.step(1, "0"), "read A");
-    let long = "x".repeat(MOST_BYTES / 2);
+    let long = "x".repeat(MAX_BYTES / 2);
     for at in 2..5 {
         buffer.set("A", &format!("{at} {long}"));
     }
