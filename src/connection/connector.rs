@@ -153,9 +153,9 @@ impl Connector {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Ends a generation, unless it has ended: its connections may lead to another server than the
-    /// address does now. Returns whether another connection is used from now on: as long as the
-    /// address leads to the same server, one is tried now and then, rather than for every call.
+    /// Retires a generation, because the address may now lead to another server. Returns whether the
+    /// next call uses another connection. If the last generation was retired less than 250 ms ago,
+    /// this one stays: while the address leads to the same server, not every call reconnects.
     pub(crate) fn retire_demoted(&self, generation: usize) -> bool {
         let mut retired_at = self.retired_at.lock();
         if generation == self.generation() {
@@ -168,10 +168,10 @@ impl Connector {
         true
     }
 
-    /// Ends a generation, unless it has ended: replies may not belong to their requests.
+    /// Retires a generation, unless it is retired: replies may not belong to their requests.
     pub(crate) fn retire_connections(&self, generation: usize) {
         let next = generation.wrapping_add(1);
-        // A failed exchange means that another thread has ended the same generation.
+        // A failed exchange means that another thread has retired the same generation.
         let _ =
             self.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Relaxed);
     }
@@ -191,5 +191,5 @@ impl fmt::Debug for Connector {
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a new connection is tried while an address leads to a demoted master.
+/// The shortest time between two retirements while an address leads to a demoted master.
 const RETIRE_INTERVAL: Duration = Duration::from_millis(250);

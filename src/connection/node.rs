@@ -99,7 +99,7 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     fn rest(signal: &Signal, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// What a connection for push messages must endure and be able to do.
+/// The requirements of a connection for push messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListenOptions {
     /// The silence of the server after which the connection ends.

@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
@@ -12,6 +12,7 @@ use super::exclusive::ExclusiveConnection;
 use super::node::{ListenOptions, Node, SilencePolicy};
 use super::push::PushHandler;
 use super::transport_error::TransportResult;
+use crate::lock::Lock;
 use crate::protocol::Line;
 use crate::time::{Deadline, Signal};
 
@@ -26,7 +27,7 @@ pub(crate) struct StubNode {
 #[derive(Clone)]
 pub(crate) struct Stub {
     reply: fn(&str, Deadline) -> TransportResult<Value>,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Arc<Lock<Vec<String>>>,
 }
 
 impl Stub {
@@ -35,16 +36,16 @@ impl Stub {
         Self { reply, log: Arc::default() }
     }
 
-    /// What happened to the nodes, each time with the address: `asked`, `sent to`, `read from`.
+    /// Returns the events at the nodes, each with the address: `asked`, `sent to`, `read from`.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.lock().clone()
     }
 }
 
 impl StubNode {
     fn note(&self, event: &str) {
         let note = format!("{event} {}", self.connector.address);
-        self.stub.log.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        self.stub.log.lock().push(note);
     }
 }
 

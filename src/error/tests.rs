@@ -1,4 +1,4 @@
-//! What errors say, and what they let a caller conclude.
+//! Tests of the messages of errors, and of the conclusions that a caller may draw.
 
 use super::*;
 

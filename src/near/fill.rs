@@ -7,7 +7,7 @@ use super::cache::{Cache, CachedEntry, EntryKey, ReadOutcome};
 use super::shard::BegunRead;
 use crate::time::Completion;
 
-/// What to do on a miss.
+/// The role of a caller that missed.
 pub(crate) enum FillRole<V: Send + Sync + 'static> {
     /// Ask the server, and cache nothing.
     Alone,

@@ -22,7 +22,7 @@ pub(crate) struct CacheLease {
     pub(crate) mutants: Mutants<LeaseMutant>,
 }
 
-/// Variants, each of which breaks one rule.
+/// Mutants, each of which breaks one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum LeaseMutant {
     /// Continues after the connection was lost.

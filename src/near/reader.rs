@@ -184,8 +184,8 @@ fn listeners(channel: &[u8]) -> Command<Part> {
     Request::read("PUBSUB").arg("NUMSUB").arg(channel).listeners_part()
 }
 
-/// Returns whether there are no subscribers. If the user may not ask, the server is taken for the
-/// right one.
+/// Returns whether there are no subscribers. If the server refuses to answer, or its answer is
+/// lost, it is taken for the right one. A reply of another shape is an error.
 fn has_none(reply: Result<Part>) -> Result<bool> {
     match reply {
         Ok(counts) => Ok(counts.integers() == [0]),

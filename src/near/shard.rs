@@ -28,7 +28,7 @@ struct InFlightRead<W> {
     waiters: W,
 }
 
-/// What to do on a miss.
+/// The role of a caller that missed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum BegunRead<W> {
     /// Ask the server.

@@ -45,7 +45,7 @@ impl<N: Node> Router<N> {
         let end = deadline.later_by(self.servers.call_timeout());
         let begin = || Redirects::to(to.clone(), self.servers.deadline().earlier(end));
         let repetition = match (request.waits_once(), request.takes()) {
-            (true, _) => Repetition::Hides,
+            (true, _) => Repetition::ByCaller,
             (false, true) => Repetition::Takes,
             (false, false) => Repetition::Moves,
         };

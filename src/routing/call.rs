@@ -24,7 +24,8 @@ enum Plan {
 }
 
 impl<N: Node> Router<N> {
-    /// Finds the servers, and checks that one answers, even if only that the user may not ask.
+    /// Finds the servers, and checks that one answers a command; a refusal for lack of rights
+    /// counts.
     pub(crate) async fn connect(&self) -> Result<()> {
         if !self.servers.are_fixed() {
             return self.servers.find().await;

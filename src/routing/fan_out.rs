@@ -101,7 +101,7 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Decides what to do after the outcome of one command.
+    /// Decides on the step that follows the outcome of one command.
     fn decision(&self, outcome: &TransportResult<Value>, line: Line<'_>) -> RetryDecision {
         match outcome {
             Ok(reply) => RetryDecision::on(reply),

@@ -1,4 +1,5 @@
-//! The consequence of a round trip's outcome for the next one, with more than one server.
+//! Decides after each round trip whether to retry, and where. Calls retry on clusters and with
+//! Sentinels, waits also on a single server.
 
 use redis::Value;
 
@@ -7,7 +8,7 @@ use crate::error::code::{Remedy, is_transient, remedy};
 use crate::error::obstacle::Obstacle;
 use crate::reply::code_and_details;
 
-/// What to do after a round trip.
+/// The step that follows a round trip.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RetryDecision {
     /// Return the outcome as it is.
@@ -23,9 +24,9 @@ pub(crate) enum RetryDecision {
 /// The effect of repeating a wait whose reply was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repetition {
-    /// It hides an item that the server took meanwhile from a caller that detects this, and that
-    /// handles a server's lack of resources itself.
-    Hides,
+    /// Must not be repeated: the caller (a queue consumer) finds out itself whether an item was
+    /// taken, and a repetition would hide that. It also handles `OOM`, `BUSY` and `MISCONF` itself.
+    ByCaller,
     /// It takes an item, so a possible loss must be reported.
     Takes,
     /// It moves an item, which is never lost.
@@ -92,14 +93,14 @@ impl RetryDecision {
         let goes_on = match outcome {
             Ok(reply) => match (Self::on(reply), reply) {
                 (RetryDecision::Done, Value::ServerError(error)) => {
-                    is_transient(code_and_details(error).0) && repetition != Repetition::Hides
+                    is_transient(code_and_details(error).0) && repetition != Repetition::ByCaller
                 }
                 (decision, _) => return decision,
             },
             Err(fault @ TransportError::Connect { .. }) => fault.obstacle() < Obstacle::Refusal,
             Err(TransportError::Exhausted { .. }) => true,
             Err(TransportError::Broken(_) | TransportError::CutOff(_))
-                if repetition == Repetition::Hides =>
+                if repetition == Repetition::ByCaller =>
             {
                 false
             }
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_wait_continues_after_faults_that_cannot_have_taken_an_item() {
-        use Repetition::{Hides, Moves, Takes};
+        use Repetition::{ByCaller, Moves, Takes};
         let reply = |text: &str| Ok(redis::parse_redis_value(text.as_bytes()).unwrap());
         let unconnected =
             |text: &'static str| Err(TransportError::connect("x", std::io::Error::other(text)));
@@ -196,7 +197,8 @@ mod tests {
                 std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into(),
             ))
         };
-        let (all, on, over) = ([Hides, Takes, Moves], RetryDecision::Backoff, RetryDecision::Done);
+        let (all, on, over) =
+            ([ByCaller, Takes, Moves], RetryDecision::Backoff, RetryDecision::Done);
         let moved = RetryDecision::Moved("a:1".into());
         let cases: Vec<(TransportResult<Value>, [RetryDecision; 3])> = vec![
             (reply("-READONLY x\r\n"), [on.clone(), on.clone(), on.clone()]),

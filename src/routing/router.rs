@@ -80,7 +80,7 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Decides what to do without a reply. Another server may have taken over from one that hangs,
+    /// Decides on the next step without a reply. Another server may have taken over from one that hangs,
     /// and perhaps nothing else ever reports it.
     pub(crate) fn without_reply(&self, fault: &TransportError, repeatable: bool) -> RetryDecision {
         if matches!(fault, TransportError::Broken(_)) {

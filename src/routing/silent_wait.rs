@@ -52,7 +52,7 @@ impl<'a, N: Node> SilentWait<'a, N> {
     }
 
     /// Examines the silent server. Returns whether the reply may still arrive.
-    async fn look(&self) -> bool {
+    async fn examine(&self) -> bool {
         if self.end.is_over() {
             return false;
         }
@@ -105,7 +105,7 @@ impl<N: Node> SilencePolicy for SilentWait<'_, N> {
     }
 
     fn keeps_waiting(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(self.look())
+        Box::pin(self.examine())
     }
 }
 

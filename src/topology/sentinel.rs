@@ -116,7 +116,7 @@ fn is_specific(error: &Error) -> bool {
     matches!(error, Error::Configuration(_)) || obstacle(error) == Obstacle::Refusal
 }
 
-/// Checks that a server is a master, unless the user may not ask.
+/// Checks that a server is a master. A refusal for lack of rights passes.
 async fn check_master<N: Node>(node: &N, deadline: Deadline) -> Result<()> {
     let request = Request::read("ROLE");
     let deadline = deadline.within(node.connector().response_timeout);

@@ -215,5 +215,5 @@ fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
     }
 }
 
-/// How often a waiting connection checks whether it must ask the server.
+/// The interval at which a waiting connection checks whether it must ask the server.
 const ASK_POLL_INTERVAL: Duration = Duration::from_millis(200);

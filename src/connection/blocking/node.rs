@@ -184,13 +184,13 @@ impl Sent<'_, '_, '_> {
     fn finish(mut self) -> TransportResult<Vec<Value>> {
         let received = |()| receive_each(&mut self.pooled, self.lines);
         let mut result = self.result.and_then(received);
-        let mut left = condition(&result, || self.pooled.is_misled());
+        let mut left = condition(&result, || self.pooled.retire_demoted());
         let is_stale = !self.pooled.fresh && left != Condition::Sound;
         if is_stale && may_be_repeated(self.lines, &result) {
             self.pooled = self.pooled.renew(left)?;
             let sent = self.pooled.send(&self.packed);
             result = sent.and_then(|()| receive_each(&mut self.pooled, self.lines));
-            left = condition(&result, || self.pooled.is_misled());
+            left = condition(&result, || self.pooled.retire_demoted());
         }
         self.pooled.finish(left);
         result.map_err(TransportError::Broken)
@@ -219,10 +219,12 @@ fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool
 }
 
 /// Returns the condition in which an exchange leaves its connection.
-fn condition(result: &RedisResult<Vec<Value>>, is_misled: impl FnOnce() -> bool) -> Condition {
+fn condition(result: &RedisResult<Vec<Value>>, retire_demoted: impl FnOnce() -> bool) -> Condition {
     match result {
         Ok(replies) if replies.iter().any(ends_connection) => Condition::Broken,
-        Ok(replies) if replies.iter().any(asks_to_reconnect) && is_misled() => Condition::Misled,
+        Ok(replies) if replies.iter().any(asks_to_reconnect) && retire_demoted() => {
+            Condition::Misled
+        }
         Ok(_) => Condition::Sound,
         Err(_) => Condition::Broken,
     }

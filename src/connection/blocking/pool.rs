@@ -184,9 +184,9 @@ impl PoolConnection<'_> {
         }
     }
 
-    /// Returns whether another connection may lead to another server than this one, which refused
-    /// because it is not the right one.
-    pub(crate) fn is_misled(&self) -> bool {
+    /// Retires the connections of this one's generation, at most every 250 ms, because the address
+    /// may now lead to another server. Returns whether the next call uses another connection.
+    pub(crate) fn retire_demoted(&self) -> bool {
         self.connector.retire_demoted(match &self.held {
             Held::Slot(_, connection) => connection.generation,
             Held::Given(given, _) => user_pool::generation(given),

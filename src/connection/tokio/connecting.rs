@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::connection::{AbortOnDrop, AsyncConnection, Inner};
 use super::greeting::greet;
-use super::outstanding::{LOOKS, Outstanding};
+use super::outstanding::{Outstanding, TICKS_PER_LIMIT};
 use super::stream;
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::idle::LastUse;
@@ -47,8 +47,8 @@ impl Connector {
         Ok(runtime)
     }
 
-    /// Makes a connection on which the server has answered, even if only that the user may not ask.
-    /// All of that stays within the connect timeout, and each silence within `silence`.
+    /// Makes a connection on which the server has answered a command; a refusal for lack of rights
+    /// counts. All of that stays within the connect timeout, and each silence within `silence`.
     pub(crate) async fn connect_async(
         &self,
         purpose: Purpose,
@@ -64,7 +64,7 @@ impl Connector {
     /// Returns the idle connection, if it can still be used, or a new one.
     ///
     /// A server that is silent then may hang, or only the connection may be dead. So it may be
-    /// silent for half of the usual time when it is checked, and for half when it is reconnected to.
+    /// silent for half of the usual time when it is probed, and for half when it is reconnected to.
     pub(crate) async fn usable_async(
         &self,
         idle: Option<(AsyncConnection, LastUse)>,
@@ -77,7 +77,7 @@ impl Connector {
             if last_use.is_recent(self) {
                 return Ok(UsableAsync { connection, fresh: false });
             }
-            match connection.check(silence / 2, deadline).await {
+            match connection.probe(silence / 2, deadline).await {
                 Ok(()) => return Ok(UsableAsync { connection, fresh: false }),
                 Err(error) => {
                     self.count_failure();
@@ -95,14 +95,15 @@ impl Connector {
         TransportError::connect(&self.address, timed_out())
     }
 
-    /// Like `connect_async`, in any time. The driver's task ends with the last handle.
+    /// Like `connect_async`, without its overall time limit. The driver's task ends with the last
+    /// handle.
     async fn try_connect_async(
         &self,
         purpose: Purpose,
         silence: Duration,
     ) -> RedisResult<AsyncConnection> {
         let generation = self.generation();
-        let pause = self.longest_silence() / LOOKS;
+        let pause = self.longest_silence() / TICKS_PER_LIMIT;
         let is_watched = matches!(purpose, Purpose::Calls);
         let asks_for_id = matches!(purpose, Purpose::Waits);
         let outstanding = Arc::new(if is_watched {

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::greeting::NO_PONG;
-use super::outstanding::{LOOKS, Outstanding};
+use super::outstanding::{Outstanding, TICKS_PER_LIMIT};
 use super::packed::Packed;
 use crate::connection::connector::{Connector, timed_out};
 use crate::error::code::serves;
@@ -87,6 +87,8 @@ impl AsyncConnection {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Sends commands and returns the reply. Fails once the connection has ended. If its calls are
+    /// watched, fails also at `deadline`, or when the server has been silent for too long.
     pub(crate) async fn exchange(&self, packed: &Packed, deadline: Deadline) -> RedisResult<Value> {
         let mut driver = self.driver();
         let exchange = std::pin::pin!(packed.exchange(&mut driver));
@@ -105,7 +107,9 @@ impl AsyncConnection {
         let mut progress = self.0.outstanding.progress();
         let mut due = end.within(slice.saturating_add(silence));
         loop {
-            if let Ok(reply) = timeout(due.left().min(silence / LOOKS), exchange.as_mut()).await {
+            if let Ok(reply) =
+                timeout(due.left().min(silence / TICKS_PER_LIMIT), exchange.as_mut()).await
+            {
                 return reply;
             }
             if progress != self.0.outstanding.progress() && !end.is_over() {
@@ -135,19 +139,19 @@ impl AsyncConnection {
         timeout(deadline.left(), exchange).await.unwrap_or_else(|_| Err(timed_out()))?
     }
 
-    /// Checks that the server answers, and in step: a reply that was late, or to another command,
+    /// Probes whether the server answers, and in step: a reply that was late, or to another command,
     /// does not contain the number.
-    pub(crate) async fn check(&self, silence: Duration, deadline: Deadline) -> RedisResult<()> {
+    pub(crate) async fn probe(&self, silence: Duration, deadline: Deadline) -> RedisResult<()> {
         let number = nonce();
         let mut ping = redis::cmd("PING");
         ping.arg(&number);
         let reply = self.exchange_within(&Packed::One(ping), silence, deadline).await?;
-        is_echo(reply, number.as_bytes())
+        is_pong(reply, number.as_bytes())
     }
 }
 
-/// Accepts the echo of `number`, or a refusal by a server that serves the connection.
-fn is_echo(reply: Value, number: &[u8]) -> RedisResult<()> {
+/// Accepts the number of the `PING`, or a refusal by a server that serves the connection.
+fn is_pong(reply: Value, number: &[u8]) -> RedisResult<()> {
     match reply {
         Value::BulkString(echo) if echo == number => Ok(()),
         Value::ServerError(error) if serves(code_and_details(&error).0) => Ok(()),

@@ -25,7 +25,7 @@ impl Multiplexed {
         lines: &[Line<'_>],
         deadline: Deadline,
     ) -> TransportResult<Value> {
-        let (connection, fresh) = match self.in_use() {
+        let (connection, fresh) = match self.recently_used() {
             Some(connection) => (connection, false),
             None => self.connection(deadline).await?,
         };
@@ -75,7 +75,7 @@ impl Multiplexed {
         line: Line<'_>,
         deadline: Deadline,
     ) -> TransportResult<Value> {
-        let Some(connection) = self.in_use() else {
+        let Some(connection) = self.recently_used() else {
             return Box::pin(self.exchange(&[line], deadline)).await;
         };
         let command = command(&line);

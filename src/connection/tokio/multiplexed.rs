@@ -43,13 +43,12 @@ struct RuntimeConnection {
 /// The state of a runtime's connection.
 enum ConnectionState {
     Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
-    Ready { connection: AsyncConnection, last_use: LastUse, check: Option<PendingCheck> },
+    Ready { connection: AsyncConnection, last_use: LastUse, probe: Option<PendingProbe> },
 }
 
-/// The check whether an idle connection is alive. Like connecting, it continues in a task when
-/// callers are dropped: a caller that is dropped before replies arrive would otherwise never finish
-/// it.
-type PendingCheck = Shared<BoxFuture<'static, RedisResult<()>>>;
+/// The probe of an idle connection. Like connecting, it continues in a task when callers are
+/// dropped: a caller that is dropped before replies arrive would otherwise never finish it.
+type PendingProbe = Shared<BoxFuture<'static, RedisResult<()>>>;
 
 /// The outcome of a connection attempt, for which all callers wait. The attempt itself is a task,
 /// which continues when its callers do not.
@@ -60,8 +59,8 @@ impl Multiplexed {
         Self { connector, state: Lock::default() }
     }
 
-    /// The connection of this runtime, if it was used recently.
-    pub(super) fn in_use(&self) -> Option<AsyncConnection> {
+    /// Returns the connection of this runtime, if it was used recently. This counts as its use.
+    pub(super) fn recently_used(&self) -> Option<AsyncConnection> {
         let runtime = Handle::try_current().ok()?.id();
         let mut state = self.state();
         let entry = state.runtimes.iter_mut().find(|entry| entry.runtime == runtime)?;
@@ -76,10 +75,10 @@ impl Multiplexed {
     }
 
     /// Returns the connection, and whether it is new. An idle one is not trusted to be alive: until
-    /// an answer has proven it, each caller checks.
+    /// an answer has proven it, each caller waits for a probe.
     ///
     /// A server that is silent then may hang, or only the connection may be dead. So it may be
-    /// silent for half of the usual time when it is checked, and for half when it is reconnected to.
+    /// silent for half of the usual time when it is probed, and for half when it is reconnected to.
     pub(super) async fn connection(
         self: &Arc<Self>,
         deadline: Deadline,
@@ -87,8 +86,8 @@ impl Multiplexed {
         let silence = self.connector.longest_silence();
         let (mut connection, mut fresh) = self.connected(silence, deadline).await?;
         if !fresh {
-            let check = timeout(deadline.left(), self.check(&connection)).await;
-            if let Err(error) = check.unwrap_or_else(|_| Err(timed_out())) {
+            let probe = timeout(deadline.left(), self.probe(&connection)).await;
+            if let Err(error) = probe.unwrap_or_else(|_| Err(timed_out())) {
                 self.fail(&connection);
                 let silence = if error.is_timeout() { silence / 2 } else { silence };
                 (connection, fresh) = self.connected(silence, deadline).await?;
@@ -109,44 +108,44 @@ impl Multiplexed {
         Ok((connection, fresh))
     }
 
-    /// Begins a check of an idle connection, or joins one in progress.
-    fn check(self: &Arc<Self>, connection: &AsyncConnection) -> PendingCheck {
+    /// Begins a probe of an idle connection, or joins one in progress.
+    fn probe(self: &Arc<Self>, connection: &AsyncConnection) -> PendingProbe {
         let mut state = self.state();
         let states = state.runtimes.iter_mut().map(|entry| &mut entry.state);
-        let mut checks = states.filter_map(|state| match state {
-            ConnectionState::Ready { connection: ready, check, .. } if ready.is(connection) => {
-                Some(check)
+        let mut probes = states.filter_map(|state| match state {
+            ConnectionState::Ready { connection: ready, probe, .. } if ready.is(connection) => {
+                Some(probe)
             }
             _ => None,
         });
-        let place = checks.next();
-        if let Some(Some(check)) = &place {
-            return check.clone();
+        let place = probes.next();
+        if let Some(Some(probe)) = &place {
+            return probe.clone();
         }
         let (asked, shared) = (connection.clone(), Arc::downgrade(self));
         let (half, deadline) = (self.connector.longest_silence() / 2, self.connector.deadline());
         let asking = tokio::spawn(async move {
-            let checked = asked.check(half, deadline).await;
+            let outcome = asked.probe(half, deadline).await;
             if let Some(shared) = shared.upgrade() {
-                shared.checked(&asked, checked.is_ok());
+                shared.record_probe(&asked, outcome.is_ok());
             }
-            checked
+            outcome
         });
-        let check = asking.map(|checked| checked.unwrap_or_else(|_| Err(timed_out())));
-        let check = check.boxed().shared();
+        let probe = asking.map(|outcome| outcome.unwrap_or_else(|_| Err(timed_out())));
+        let probe = probe.boxed().shared();
         if let Some(place) = place {
-            *place = Some(check.clone());
+            *place = Some(probe.clone());
         }
-        check
+        probe
     }
 
-    /// Records the outcome of a check.
-    fn checked(&self, connection: &AsyncConnection, is_alive: bool) {
+    /// Records the outcome of a probe.
+    fn record_probe(&self, connection: &AsyncConnection, is_alive: bool) {
         for entry in &mut self.state().runtimes {
-            if let ConnectionState::Ready { connection: ready, last_use, check } = &mut entry.state
+            if let ConnectionState::Ready { connection: ready, last_use, probe } = &mut entry.state
                 && ready.is(connection)
             {
-                *check = None;
+                *probe = None;
                 if is_alive {
                     *last_use = LastUse::now(&self.connector);
                 }
@@ -154,8 +153,7 @@ impl Multiplexed {
         }
     }
 
-    /// Returns the connection of this runtime, and whether it is new, without a check whether it is
-    /// alive.
+    /// Returns the connection of this runtime, and whether it is new, without a probe.
     async fn connected(
         self: &Arc<Self>,
         silence: Duration,
@@ -233,7 +231,7 @@ impl Multiplexed {
             Some(connection) => {
                 let last_use = LastUse::now(&self.connector);
                 state.runtimes[place].state =
-                    ConnectionState::Ready { connection, last_use, check: None };
+                    ConnectionState::Ready { connection, last_use, probe: None };
             }
             None => drop(state.runtimes.swap_remove(place)),
         }
@@ -250,8 +248,8 @@ impl Multiplexed {
         self.state().runtimes.retain(|entry| !is_it(entry));
     }
 
-    /// Ensures that no connection is used again that may lead to the same server as this one.
-    /// Returns whether another connection is used from now on.
+    /// Retires the connections of this one's generation, at most every 250 ms, because the address
+    /// may now lead to another server. Returns whether the next call uses another connection.
     pub(super) fn retire_demoted(&self, connection: &AsyncConnection) -> bool {
         connection.has_ended() || self.connector.retire_demoted(connection.generation())
     }

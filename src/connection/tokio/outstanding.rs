@@ -2,7 +2,7 @@
 //! longer than it may be silent, or beyond its own deadline.
 //!
 //! A timer for each call would cost a tenth of the throughput of a busy client. Instead calls
-//! register their wakers, and one task checks periodically for those that are over.
+//! register their wakers, and one task wakes periodically those that are over.
 
 use std::future::poll_fn;
 use std::io;
@@ -26,14 +26,14 @@ pub(crate) struct Outstanding {
     shards: Box<[CallShard]>,
     has_ended: AtomicBool,
     /// Counts the signs that the other end is alive: bytes that arrived, or that were sent after
-    /// they could not be.
+    /// the socket had refused them.
     progress: AtomicU64,
-    /// How many checks there were.
-    looks: AtomicU32,
-    /// How many checks there had been when the latest progress was made.
-    looks_at_progress: AtomicU32,
-    /// How many checks without progress are too long a silence.
-    most_looks: u32,
+    /// How many ticks of the watcher there were.
+    ticks: AtomicU32,
+    /// How many ticks there had been when the latest progress was made.
+    ticks_at_progress: AtomicU32,
+    /// How many ticks without progress are too long a silence.
+    max_ticks: u32,
 }
 
 /// The calls that began to wait on one thread, on a cache line of their own.
@@ -44,7 +44,7 @@ struct CallShard(Lock<Slab<Call>>);
 /// A call that waits for its reply.
 struct Call {
     waker: Waker,
-    /// How many checks there had been when the call began.
+    /// How many ticks there had been when the call began.
     since: u32,
     deadline: Deadline,
 }
@@ -56,11 +56,11 @@ enum CallEnd {
 }
 
 impl Outstanding {
-    /// The calls on a shared connection, which may be silent for `silence`. A check is due every
+    /// The calls on a shared connection, which may be silent for `silence`. A tick is due every
     /// `pause`.
     pub(crate) fn many(silence: Duration, pause: Duration) -> Self {
-        let most_looks = silence.as_nanos().div_ceil(pause.as_nanos().max(1));
-        Self::new(SHARDS, u32::try_from(most_looks).unwrap_or(u32::MAX / 2))
+        let max_ticks = silence.as_nanos().div_ceil(pause.as_nanos().max(1));
+        Self::new(SHARDS, u32::try_from(max_ticks).unwrap_or(u32::MAX / 2))
     }
 
     /// The calls on a connection that has one at a time, whose caller watches the time.
@@ -68,11 +68,11 @@ impl Outstanding {
         Self::new(1, u32::MAX / 2)
     }
 
-    fn new(shards: usize, most_looks: u32) -> Self {
+    fn new(shards: usize, max_ticks: u32) -> Self {
         let shards = (0..shards).map(|_| CallShard::default()).collect();
-        let (looks, looks_at_progress) = (AtomicU32::new(0), AtomicU32::new(0));
+        let (ticks, ticks_at_progress) = (AtomicU32::new(0), AtomicU32::new(0));
         let (has_ended, progress) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { shards, has_ended, progress, looks, looks_at_progress, most_looks }
+        Self { shards, has_ended, progress, ticks, ticks_at_progress, max_ticks }
     }
 
     /// Returns whether the connection is known to have ended, so that nothing that is sent can
@@ -108,7 +108,7 @@ impl Outstanding {
         let mut progress = self.progress();
         let mut due = Deadline::after(Wait::For(limit));
         loop {
-            match timeout(due.left().min(limit / LOOKS), step.as_mut()).await {
+            match timeout(due.left().min(limit / TICKS_PER_LIMIT), step.as_mut()).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(_) if self.progress() != progress => {
                     progress = self.progress();
@@ -120,21 +120,21 @@ impl Outstanding {
         }
     }
 
-    /// Checks for calls that are over, every `pause` and for ever.
+    /// Ticks every `pause`, for ever.
     pub(crate) async fn watch(&self, pause: Duration) {
         let mut progress = 0;
         loop {
             tokio::time::sleep(pause).await;
-            self.look(&mut progress);
+            self.tick(&mut progress);
         }
     }
 
-    /// Checks once, and wakes the calls that are over.
-    fn look(&self, progress: &mut u64) {
-        let before = self.looks.fetch_add(1, Ordering::Relaxed);
+    /// Counts a tick, and wakes the calls that are over.
+    fn tick(&self, progress: &mut u64) {
+        let before = self.ticks.fetch_add(1, Ordering::Relaxed);
         if *progress != self.progress() {
             *progress = self.progress();
-            self.looks_at_progress.store(before, Ordering::Relaxed);
+            self.ticks_at_progress.store(before, Ordering::Relaxed);
         }
         for shard in &self.shards {
             let calls = shard.lock();
@@ -146,11 +146,11 @@ impl Outstanding {
     }
 
     /// Returns whether the connection has been silent for too long, with a call waiting since the
-    /// check `since`. The first check after that may have come immediately.
+    /// tick `since`. The first tick after that may have come immediately.
     fn is_silent_since(&self, since: u32) -> bool {
-        let looks = self.looks.load(Ordering::Relaxed);
-        let is_over = |since: u32| looks.wrapping_sub(since) > self.most_looks;
-        is_over(since) && is_over(self.looks_at_progress.load(Ordering::Relaxed))
+        let ticks = self.ticks.load(Ordering::Relaxed);
+        let is_over = |since: u32| ticks.wrapping_sub(since) > self.max_ticks;
+        is_over(since) && is_over(self.ticks_at_progress.load(Ordering::Relaxed))
     }
 
     /// Waits for the result of `call`. Fails once its connection has ended or was silent for too
@@ -160,7 +160,7 @@ impl Outstanding {
         mut call: Pin<&mut impl Future<Output = RedisResult<T>>>,
         deadline: Deadline,
     ) -> RedisResult<T> {
-        let since = self.looks.load(Ordering::Relaxed);
+        let since = self.ticks.load(Ordering::Relaxed);
         let mut waiting = WaitingCall { outstanding: self, since, deadline, slot: None };
         let reply = poll_fn(|context| {
             let reply = call.as_mut().poll(context);
@@ -257,9 +257,8 @@ thread_local! {
 
 const SHARDS: usize = 16;
 
-/// How many checks for overdue calls there are within the shortest limit, so that a call takes up
-/// to a quarter longer.
-pub(crate) const LOOKS: u32 = 4;
+/// How many ticks there are within the shortest limit: a call takes up to a quarter longer.
+pub(crate) const TICKS_PER_LIMIT: u32 = 4;
 
 #[cfg(test)]
 mod tests;

@@ -69,7 +69,7 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
 }
 
 /// A stream that observes the framing of what arrives, and counts its progress: bytes that arrive,
-/// and bytes that are sent after they could not be. Bytes that are sent immediately prove nothing,
+/// and bytes that are sent after the socket had refused them. Bytes that are sent immediately prove nothing,
 /// for they may only have entered a buffer of this machine.
 struct Metered<S> {
     stream: S,

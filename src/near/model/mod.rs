@@ -45,7 +45,7 @@ enum CacheMutant {
     Lease(LeaseMutant),
     Heartbeat(HeartbeatMutant),
     /// A lookup reads the value before the time until which values are served.
-    LooksAtTheValueFirst,
+    ReadsTheValueFirst,
     ServesAnotherEpoch,
     /// New times are published before the new epoch.
     ShowsTheEpochLast,
@@ -117,7 +117,7 @@ fn every_rule_is_needed() {
         (CacheMutant::Lease(LeaseMutant::RaisesWatermarkOfAnother), GRACE),
         (CacheMutant::Heartbeat(HeartbeatMutant::ProvenByOne), LATE_HEARTBEATS),
         (CacheMutant::Heartbeat(HeartbeatMutant::SendsMany), LATE_HEARTBEATS),
-        (CacheMutant::LooksAtTheValueFirst, LATE_HEARTBEATS),
+        (CacheMutant::ReadsTheValueFirst, LATE_HEARTBEATS),
         (CacheMutant::ServesAnotherEpoch, RECONNECTS),
         (CacheMutant::ShowsTheEpochLast, RECONNECTS),
         (CacheMutant::LeadsWhenUncertain, JOINS),

@@ -67,7 +67,7 @@ impl CachingProgram {
     /// The first half of a lookup.
     pub(super) fn glimpse(&self) -> Glimpse {
         match self.mutant {
-            CacheMutant::LooksAtTheValueFirst => {
+            CacheMutant::ReadsTheValueFirst => {
                 Glimpse::Kept(self.kept.map(|kept| (kept.value, kept.epoch)))
             }
             _ => Glimpse::ServedUntil(self.served_until),

@@ -52,7 +52,7 @@ pub(super) struct CacheCaller {
 /// The progress of a reader.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum ReadStage {
-    Looks(Glimpse),
+    LooksUp(Glimpse),
     Missed,
     /// Waits for the server's reply, which is in flight.
     Waits(ReadTask, Option<usize>),
@@ -76,8 +76,8 @@ pub(super) enum CacheAction {
     Reconnect,
     Subscribe,
     Connected,
-    Look,
-    FinishLooking(usize),
+    BeginLookup,
+    FinishLookup(usize),
     Begin(usize),
     RunRead(usize),
     EndRead(usize),
@@ -162,7 +162,7 @@ impl CacheWorld {
     /// A reader is about to be served from the cache.
     pub(super) fn hits(&self) -> bool {
         self.readers.iter().any(|reader| match reader.stage {
-            ReadStage::Looks(glimpse) => self.program.lookup(glimpse, self.now).is_some(),
+            ReadStage::LooksUp(glimpse) => self.program.lookup(glimpse, self.now).is_some(),
             _ => false,
         })
     }

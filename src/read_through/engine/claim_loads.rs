@@ -55,7 +55,8 @@ where
                         flight.leader.break_off(error);
                         continue;
                     }
-                    // The error of all was passed to another load.
+                    // One error for the whole round trip went to the first load; this one is
+                    // given up.
                     None => continue,
                 }
             };

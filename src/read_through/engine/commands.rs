@@ -87,7 +87,7 @@ pub(crate) struct LookupFields {
 
 impl Commands {
     /// Returns the commands that read values, to be sent together. All fields are of one hash.
-    pub(crate) fn look(
+    pub(crate) fn lookup(
         &self,
         locations: &[EntryLocation],
         wanted: LookupFields,
@@ -126,8 +126,8 @@ impl Commands {
         }
     }
 
-    /// Combines the replies to [`look`](Self::look).
-    pub(crate) fn looked(
+    /// Combines the replies to [`lookup`](Self::lookup).
+    pub(crate) fn looked_up(
         &self,
         locations: usize,
         wanted: LookupFields,

@@ -33,7 +33,7 @@ where
         let mut sought: Vec<_> = locations.into_iter().enumerate().collect();
         for round in 1.. {
             let asked = sought.len();
-            let missing = self.look(sought, &mut found, &args).await?;
+            let missing = self.serve_found(sought, &mut found, &args).await?;
             if round == 1 {
                 raise_by(&self.counts.hits, (asked - missing.len()) as u64);
                 raise_by(&self.counts.misses, missing.len() as u64);
@@ -91,7 +91,7 @@ where
     }
 
     /// Puts the values that can be served into their places, and returns the others.
-    async fn look(
+    async fn serve_found(
         self: &Arc<Self>,
         sought: Vec<(usize, EntryLocation)>,
         found: &mut [SharedValue<V>],

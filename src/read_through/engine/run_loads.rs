@@ -79,8 +79,8 @@ where
         });
     }
 
-    /// Returns how many values are claimed before they are loaded. Other programs wait for no more
-    /// of them.
+    /// Returns how many values are claimed before they are loaded. So another program waits for at
+    /// most this many loads of a batch.
     pub(crate) fn claimed_at_once(&self) -> usize {
         if self.loaders.has_bulk() { MAX_BULK } else { MAX_SINGLE_LOADS }
     }

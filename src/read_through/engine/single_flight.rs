@@ -84,7 +84,7 @@ impl<V> Clone for LoadOutcome<V> {
     }
 }
 
-/// What to do on a miss.
+/// The role of a caller that missed.
 pub(crate) enum LoadRole<V> {
     /// Load the value, for the followers too.
     Leader(LoadLeader<V>),

@@ -77,8 +77,8 @@ where
             LookupFields { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
         let mut seen = Vec::with_capacity(locations.len());
         for locations in locations.chunks(PAGE) {
-            let replies = self.executor.send_all(self.commands.look(locations, wanted)).await?;
-            let stored = self.commands.looked(locations.len(), wanted, replies)?;
+            let replies = self.executor.send_all(self.commands.lookup(locations, wanted)).await?;
+            let stored = self.commands.looked_up(locations.len(), wanted, replies)?;
             seen.extend(stored.into_iter().map(|stored| self.seen(stored)));
         }
         let is_unfit = |seen: &&Lookup<_>| matches!(seen, Lookup::Missing(Mode::Unfit));

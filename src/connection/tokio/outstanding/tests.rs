@@ -48,24 +48,24 @@ fn a_call_ends_with_its_connection() {
 
 #[test]
 fn a_call_ends_after_a_silence_and_progress_extends_it() {
-    let look = |outstanding: &Outstanding, progress: &mut u64, times: usize| {
-        (0..times).for_each(|_| outstanding.look(progress));
+    let tick = |outstanding: &Outstanding, progress: &mut u64, times: usize| {
+        (0..times).for_each(|_| outstanding.tick(progress));
     };
-    for (name, looks_before, looks_after, over) in [
-        ("it may have begun just before the first look", 0, 4, false),
+    for (name, ticks_before, ticks_after, over) in [
+        ("it may have begun just before the first tick", 0, 4, false),
         ("silence", 0, 5, true),
         ("progress", 4, 4, false),
         ("silence after progress", 4, 5, true),
     ] {
         let (woken, reply) = after(|outstanding| {
             let mut progress = 0;
-            look(outstanding, &mut progress, looks_before);
-            if looks_before > 0 {
+            tick(outstanding, &mut progress, ticks_before);
+            if ticks_before > 0 {
                 outstanding.count_progress();
-                look(outstanding, &mut progress, 1);
-                look(outstanding, &mut progress, looks_after - 1);
+                tick(outstanding, &mut progress, 1);
+                tick(outstanding, &mut progress, ticks_after - 1);
             } else {
-                look(outstanding, &mut progress, looks_after);
+                tick(outstanding, &mut progress, ticks_after);
             }
         });
         let timed_out = matches!(reply, Poll::Ready(Err(error)) if error.is_timeout());
@@ -83,7 +83,7 @@ fn a_call_ends_at_its_deadline_in_spite_of_progress() {
     let mut context = Context::from_waker(&waker);
     assert!(call.as_mut().poll(&mut context).is_pending());
     outstanding.count_progress();
-    outstanding.look(&mut 0);
+    outstanding.tick(&mut 0);
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     let reply = call.poll(&mut context);
     assert!(matches!(reply, Poll::Ready(Err(error)) if error.is_timeout()));

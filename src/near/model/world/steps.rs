@@ -40,14 +40,14 @@ impl CacheWorld {
             (left.reconnects > 0 && link.is_none(), CacheAction::Reconnect),
             (link.is_some_and(begins), CacheAction::Subscribe),
             (link.is_some_and(may_connect), CacheAction::Connected),
-            (left.reads > 0 && self.readers.len() < left.readers, CacheAction::Look),
+            (left.reads > 0 && self.readers.len() < left.readers, CacheAction::BeginLookup),
         ];
         actions.extend(possible.into_iter().filter(|(is, _)| *is).map(|(_, action)| action));
         let works = (0..2).filter(|&by| self.work[by].is_some());
         actions.extend(works.map(CacheAction::Work));
         for (place, reader) in self.readers.iter().enumerate() {
             match reader.stage {
-                ReadStage::Looks(_) => actions.push(CacheAction::FinishLooking(place)),
+                ReadStage::LooksUp(_) => actions.push(CacheAction::FinishLookup(place)),
                 ReadStage::Missed => actions.push(CacheAction::Begin(place)),
                 ReadStage::Waits(ReadTask::Joins { .. }, _) => {}
                 ReadStage::Waits(_, Some(_)) => actions.push(CacheAction::EndRead(place)),
@@ -85,13 +85,13 @@ impl CacheWorld {
                 self.server.flush(self.now, self.link.as_ref());
             }
             CacheAction::TurnEnds => self.server.end_turn(self.link.as_mut()),
-            CacheAction::Look => {
+            CacheAction::BeginLookup => {
                 left.reads -= 1;
-                let stage = ReadStage::Looks(self.program.glimpse());
+                let stage = ReadStage::LooksUp(self.program.glimpse());
                 let (newest_read, written) = (self.newest_read, self.written);
                 self.readers.push(CacheCaller { since: self.now, newest_read, written, stage });
             }
-            CacheAction::FinishLooking(place) => self.finish_looking(place),
+            CacheAction::FinishLookup(place) => self.finish_lookup(place),
             CacheAction::Begin(place) => {
                 let task = self.program.begin(self.now);
                 self.readers[place].stage = ReadStage::Waits(task, None);
@@ -174,8 +174,8 @@ impl CacheWorld {
     }
 
     /// The second half of a reader's lookup.
-    fn finish_looking(&mut self, place: usize) {
-        let ReadStage::Looks(glimpse) = self.readers[place].stage else { return };
+    fn finish_lookup(&mut self, place: usize) {
+        let ReadStage::LooksUp(glimpse) = self.readers[place].stage else { return };
         match self.program.lookup(glimpse, self.now) {
             Some(value) => {
                 let reader = self.readers.remove(place);
