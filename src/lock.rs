@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A mutex without poisoning. Its value is consistent whenever the lock is free, and no holder does
-/// I/O.
+/// I/O. A `Mutex` stays where a `Condvar` needs one, and a `RwLock` where many read at once.
 #[derive(Default)]
 pub(crate) struct Lock<T>(Mutex<T>);
 

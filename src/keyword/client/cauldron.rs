@@ -1,7 +1,7 @@
 //! Writes to Cauldron dispatchers, which acknowledge nothing: the outcome of a request is derived
 //! from the status and the value.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::read_values::one;
@@ -12,6 +12,7 @@ use crate::keyword::kind::Kind;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::{Reading, Status};
 use crate::listen::{Feed, FeedHandler, FeedInfo, FeedOptions, OF_STRINGS};
+use crate::lock::Lock;
 use crate::random::unique_id;
 use crate::reply;
 use crate::request::Request;
@@ -102,7 +103,7 @@ struct OutcomeListener {
     /// which no notification is a consequence of the request.
     mark: Vec<u8>,
     signal: Signal,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 /// Notifications received so far, shared by the feed and the writer.
@@ -130,7 +131,7 @@ impl OutcomeListener {
             warns: false,
             ..FeedOptions::new(name.base())
         };
-        let listener = Arc::new(Self { mark, signal: Signal::default(), state: Mutex::default() });
+        let listener = Arc::new(Self { mark, signal: Signal::default(), state: Lock::default() });
         let feed = executor.feed(options, listener.clone()).await?;
         Ok((listener, feed))
     }
@@ -145,7 +146,7 @@ impl OutcomeListener {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

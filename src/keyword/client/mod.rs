@@ -12,7 +12,7 @@ mod write_requests;
 pub(super) use self::listing::keywords;
 #[cfg(test)]
 pub(crate) use self::read_values::read_description;
-pub(super) use self::read_values::{fresh, look, one};
+pub(super) use self::read_values::{fresh, lookup, one};
 pub use self::served::ServiceState;
 pub(super) use self::served::served_status;
 pub use self::service::Service;

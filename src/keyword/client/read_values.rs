@@ -17,7 +17,7 @@ use crate::request::Request;
 
 /// Returns the values of `keywords`, in their order, each with its own result. One round trip per
 /// page.
-pub(crate) async fn look<E: RoundTrips>(
+pub(crate) async fn lookup<E: RoundTrips>(
     executor: &E,
     service: &ServiceName,
     keywords: &[KeywordName],
@@ -79,9 +79,9 @@ async fn explain<E: RoundTrips>(
     };
     let missing = keywords.iter().zip(readings).filter(|(_, reading)| is_missing(reading));
     let missing: Vec<_> = missing.collect();
-    let look = |keyword| Request::read("GET").key(&service.value(keyword)).returns(reply::raw);
-    let looks: Vec<_> = missing.iter().map(|(keyword, _)| look(keyword)).collect();
-    for ((keyword, reading), found) in missing.into_iter().zip(executor.send_all(looks).await?) {
+    let read = |keyword| Request::read("GET").key(&service.value(keyword)).returns(reply::raw);
+    let reads: Vec<_> = missing.iter().map(|(keyword, _)| read(keyword)).collect();
+    for ((keyword, reading), found) in missing.into_iter().zip(executor.send_all(reads).await?) {
         if let Err(error) = found {
             *reading = Err(error.called("read", service.value(keyword)));
         }
@@ -95,7 +95,7 @@ pub(crate) async fn one<E: RoundTrips>(
     service: &ServiceName,
     keyword: &KeywordName,
 ) -> Result<Reading> {
-    let reading = look(executor, service, std::slice::from_ref(keyword)).await?.pop();
+    let reading = lookup(executor, service, std::slice::from_ref(keyword)).await?.pop();
     reading.unwrap_or_else(|| Err(service.unknown("read", keyword)))
 }
 

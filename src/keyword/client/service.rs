@@ -2,7 +2,7 @@ use std::fmt;
 use std::slice;
 use std::time::Duration;
 
-use super::read_values::{look, one};
+use super::read_values::{lookup, one};
 use super::{listing, served as lease};
 use crate::client::{Client, RoundTrips};
 use crate::error::{Attempt, Error, KeywordError, Result};
@@ -86,7 +86,7 @@ impl<E: RoundTrips> Service<E> {
             keywords.map(|keyword| self.keyword("read", keyword.as_ref())).collect();
         self.executor.converse(async move {
             let known: Vec<_> = keywords.iter().flatten().cloned().collect();
-            let readings = look(&service.executor, service.name("read")?, &known).await?;
+            let readings = lookup(&service.executor, service.name("read")?, &known).await?;
             let mut readings = readings.into_iter();
             let mut reading = |keyword: Result<_>| match keyword {
                 Ok(_) => readings.next(),

@@ -204,12 +204,12 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
                 return;
             }
             let is_last = self.deadline.is_over();
-            let looks = taken.iter().map(|write| {
+            let reads = taken.iter().map(|write| {
                 let list = self.name.outcome(&write.id);
                 Request::read("LINDEX").key(&list).number(0).returns(reply::raw)
             });
-            let looks: Vec<_> = looks.collect();
-            let found = self.executor.send_all(looks).await.unwrap_or_default();
+            let reads: Vec<_> = reads.collect();
+            let found = self.executor.send_all(reads).await.unwrap_or_default();
             let found = found.into_iter().map(Result::ok).chain(repeat_with(|| None));
             for (write, found) in mem::take(&mut taken).into_iter().zip(found) {
                 match found.flatten().and_then(|outcome| WriteOutcome::read(&outcome)) {
@@ -239,8 +239,8 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
                 }
                 // Without memory or permission the server does not block, but can be polled.
                 Err(error) if error.code().is_some() => {
-                    let look = Request::read("LINDEX").key(&list).number(0).returns(reply::raw);
-                    match self.executor.send(look).await {
+                    let read = Request::read("LINDEX").key(&list).number(0).returns(reply::raw);
+                    match self.executor.send(read).await {
                         Ok(Some(outcome)) => {
                             return WriteOutcome::read(&outcome).ok_or_else(too_late);
                         }

@@ -3,19 +3,20 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use super::accepted::{Accepted, moment};
 use super::inbox::MAX_BYTES;
 use crate::keyword::Change;
 use crate::keyword::names::KeywordName;
+use crate::lock::Lock;
 
 /// The changes of a keyword that its hook has yet to receive. Each new value is delivered once,
 /// after all that the server received before it.
 pub(super) struct Changes {
     name: KeywordName,
     is_wanted: bool,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 /// Pending changes, and the value that precedes them.
@@ -34,7 +35,7 @@ struct State {
 impl Changes {
     /// Creates the changes of a keyword, which are kept only if `is_wanted`.
     pub(super) fn new(name: KeywordName, is_wanted: bool) -> Self {
-        Self { name, is_wanted, state: Mutex::default() }
+        Self { name, is_wanted, state: Lock::default() }
     }
 
     /// Sets the value that precedes the first change, if there is one.
@@ -93,7 +94,7 @@ impl Changes {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

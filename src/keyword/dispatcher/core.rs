@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::accepted::Accepted;
@@ -19,6 +19,7 @@ use crate::keyword::description::Access;
 use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
 use crate::keyword::value::Value;
 use crate::listen::{Feed, FeedHandler, FeedInfo};
+use crate::lock::Lock;
 use crate::reply;
 use crate::request::Request;
 use crate::request::Script;
@@ -28,20 +29,20 @@ use crate::time::Completion;
 pub(crate) struct DispatcherCore<E> {
     pub(crate) executor: E,
     pub(crate) names: ServiceName,
-    /// The holder of its lease: a random id, and how many milliseconds the lease lasts.
+    /// Its id as the holder of the lease: `<random id>/<milliseconds>`.
     pub(crate) id: String,
     pub(crate) lease: Duration,
     pub(crate) keywords: BTreeMap<KeywordName, Arc<KeywordState<E>>>,
     /// Receives requests until it is dropped.
-    pub(crate) feed: Mutex<Option<Feed>>,
+    pub(crate) feed: Lock<Option<Feed>>,
     pub(crate) inbox: Inbox,
     /// Completes when no more requests will arrive.
     pub(crate) has_received_all: Completion<()>,
     pub(crate) life: Arc<Lifecycle>,
-    /// Whether the server may have lost something.
-    pub(crate) is_doubtful: AtomicBool,
+    /// Whether the keywords must be restored, because the server may have lost something.
+    pub(crate) needs_restore: AtomicBool,
     /// Whether the lease may be its own.
-    pub(crate) may_hold_name: AtomicBool,
+    pub(crate) may_hold_lease: AtomicBool,
 }
 
 /// The reason why a request is not fulfilled.
@@ -95,13 +96,14 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// Returns whether a request without a database belongs to another dispatcher. The dispatcher
     /// of the first database takes it.
     pub(crate) async fn is_of_another(&self, request: &WriteCommand) -> Result<bool> {
-        if !request.is_stray {
+        if !request.reaches_all_databases || self.executor.database() == 0 {
             return Ok(false);
         }
-        let look = Request::script(&ELSEWHERE, 0).key(&self.names.lease()).arg(REGISTRY);
-        let look = look.arg(self.names.as_str()).arg(self.names.value(&request.keyword));
-        let look = look.number(self.executor.database());
-        self.executor.send(look.returns(reply::flag)).await
+        let elsewhere = Request::script(&ELSEWHERE, 0).key(&self.names.lease()).arg(REGISTRY);
+        let elsewhere = elsewhere.arg(self.names.as_str());
+        let elsewhere = elsewhere.arg(self.names.value(&request.keyword));
+        let elsewhere = elsewhere.number(self.executor.database());
+        self.executor.send(elsewhere.returns(reply::flag)).await
     }
 
     /// Carries out a client's request, or sends it the reason for the refusal.
@@ -110,18 +112,19 @@ impl<E: RoundTrips> DispatcherCore<E> {
             Err(Setback::Refused(reason)) => {
                 self.refuse(state, &reason, Some(request), self.retry_time()).await
             }
-            Err(Setback::TooLate) => self.turn_down(&self.executor, request).await,
-            // The name was given back meanwhile. A request whose function has run is abandoned
-            // there.
+            Err(Setback::TooLate) => self.refuse_at_shutdown(&self.executor, request).await,
+            // The lease was released meanwhile, and a request whose function has run is abandoned.
             Err(Setback::Failed(Error::Keyword { source: KeywordError::NotServed, .. }))
                 if state.keyword.hooks.write.is_none() =>
             {
-                self.turn_down(&self.executor, request).await
+                self.refuse_at_shutdown(&self.executor, request).await
             }
             Err(Setback::Failed(error)) if error.code().is_some() => {
                 let reason = self.explanation("write", state, error).await.to_string();
                 match self.refuse(state, &reason, Some(request), self.retry_time()).await {
-                    Err(error) if error.code().is_some() => self.decline(request, &reason).await,
+                    Err(error) if error.code().is_some() => {
+                        self.refuse_without_status(request, &reason).await
+                    }
                     refused => refused,
                 }
             }
@@ -153,7 +156,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let accepted = state.accept(text).map_err(Setback::Refused)?;
         let is_wanted = request.is_forced || state.keyword.is_always_written;
         if is_wanted || !state.has(&accepted) {
-            let is_seen = request.answer.is_none() || state.keyword.hooks.write.is_some();
+            let is_seen = request.outcome.is_none() || state.keyword.hooks.write.is_some();
             let begun = if is_seen { Some(self.begin(state, request).await?) } else { None };
             if begun == Some(0) {
                 return Ok(());
@@ -171,14 +174,14 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// Marks a keyword as being written, for no longer than this program lives. Returns since when,
     /// or 0 if the outcome is no longer awaited.
     async fn begin(&self, state: &Arc<KeywordState<E>>, request: &WriteCommand) -> Result<u64> {
-        let (outcome, time) = self.answer(Some(request));
+        let (outcome, time) = self.outcome_key(Some(request));
         let command = self.leased(self.status(&BEGIN, &state.name).key(&outcome));
         let command = command.arg(state.name.as_str()).arg(self.names.changes(&state.name));
         let command = command.number(time).number(request.until);
         self.send(command, reply::optional_number, self.lease).await
     }
 
-    /// Writes a value, its time and its status, publishes them, and answers the client.
+    /// Writes a value, its time and its status, publishes them, and sends the client the outcome.
     async fn publish(
         &self,
         state: &Arc<KeywordState<E>>,
@@ -187,7 +190,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         retry_time: Duration,
     ) -> Result<()> {
         let (names, name) = (&self.names, &state.name);
-        let (outcome, time) = self.answer(request);
+        let (outcome, time) = self.outcome_key(request);
         let command = Request::script(&UPDATE, 6).key(&names.value(name)).key(&names.status(name));
         let command = command.key(&names.error(name)).key(&names.times()).key(&outcome);
         let command = self.leased(command).arg(name.as_str()).arg(names.changes(name));
@@ -233,9 +236,9 @@ impl<E: RoundTrips> DispatcherCore<E> {
 
     /// Returns the key for the outcome of a request, and the milliseconds that it is kept; 0 if it
     /// is not awaited.
-    pub(crate) fn answer(&self, request: Option<&WriteCommand>) -> (Vec<u8>, u64) {
-        let answer = request.and_then(|request| request.answer.as_ref());
-        let (id, time) = answer.map_or(("", 0), |(id, time)| (id.as_str(), *time));
+    pub(crate) fn outcome_key(&self, request: Option<&WriteCommand>) -> (Vec<u8>, u64) {
+        let outcome = request.and_then(|request| request.outcome.as_ref());
+        let (id, time) = outcome.map_or(("", 0), |(id, time)| (id.as_str(), *time));
         (self.names.outcome(id), time)
     }
 }
@@ -246,9 +249,8 @@ impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
         let request = match self.names.keyword(channel) {
             Some(keyword) => {
                 let is_known = self.keywords.contains_key(&keyword);
-                let is_stray = self.executor.database() > 0;
                 is_known.then(|| WriteCommand {
-                    is_stray,
+                    reaches_all_databases: true,
                     ..WriteCommand::of_cauldron(keyword, payload)
                 })
             }
@@ -266,7 +268,7 @@ impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
 
     fn on_connected(&self, session: u64, _info: FeedInfo, _watermark: u64) {
         if session > 1 {
-            self.is_doubtful.store(true, Ordering::Release);
+            self.needs_restore.store(true, Ordering::Release);
             self.life.signal.raise();
         }
     }
@@ -290,7 +292,7 @@ impl<E> Drop for Doubt<'_, E> {
     fn drop(&mut self) {
         let Self(service, state) = self;
         state.is_in_doubt.store(true, Ordering::Release);
-        service.is_doubtful.store(true, Ordering::Release);
+        service.needs_restore.store(true, Ordering::Release);
         service.life.signal.raise();
     }
 }

@@ -1,8 +1,8 @@
 //! The end of a dispatcher: it accepts nothing new, refuses requests that have not begun, abandons
-//! those that are not done in time, and gives its name back.
+//! those that are not done in time, and releases its lease.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::core::DispatcherCore;
 use super::inbox::WriteCommand;
 use super::keyword_state::KeywordState;
 use super::lifecycle::Phase;
-use super::scripts::{ABANDON, CLOSE, LEAVE};
+use super::scripts::{ABANDON, CLOSE, RELEASE};
 use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keyword::names::REGISTRY;
@@ -41,12 +41,12 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 
     /// Refuses the requests that have not begun, as long as the server is reachable.
-    pub(super) async fn turn_all_down<X: RoundTrips>(&self, executor: &X) {
+    pub(super) async fn refuse_all_at_shutdown<X: RoundTrips>(&self, executor: &X) {
         for state in self.keywords.values() {
-            state.left().into_iter().for_each(|request| self.inbox.push(request));
+            state.take_waiting().into_iter().for_each(|request| self.inbox.push(request));
         }
         while let Some(request) = self.inbox.pop() {
-            let Err(error) = self.turn_down(executor, &request).await else { continue };
+            let Err(error) = self.refuse_at_shutdown(executor, &request).await else { continue };
             log::warn!("{}: a request was left unanswered: {error}", self.names);
             if error.code().is_none() {
                 while self.inbox.pop().is_some() {}
@@ -54,8 +54,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Abandons the requests that are still running, and gives the name back.
-    pub(super) async fn conclude<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+    /// Abandons the requests that are still running, and releases the lease.
+    pub(super) async fn abandon_and_release<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         for state in self.keywords.values() {
             if let Some(request) = state.running()
                 && let Err(error) = self.abandon(executor, state, &request).await
@@ -63,17 +63,17 @@ impl<E: RoundTrips> DispatcherCore<E> {
                 log::warn!("{}: a request was left unanswered: {error}", state.name);
             }
         }
-        self.leave(executor).await
+        self.release_lease(executor).await
     }
 
-    /// Answers a running request as abandoned, unless it has its outcome by now.
+    /// Sends a running request the outcome that it was abandoned, unless it has one by now.
     async fn abandon<X: RoundTrips>(
         &self,
         executor: &X,
         state: &Arc<KeywordState<E>>,
         request: &WriteCommand,
     ) -> Result<()> {
-        let (outcome, time) = self.answer(Some(request));
+        let (outcome, time) = self.outcome_key(Some(request));
         let command = self.leased(self.status(&ABANDON, &state.name).key(&outcome));
         let command = command.arg(state.name.as_str()).arg(self.names.changes(&state.name));
         executor.send(command.arg(ABANDONED).number(time).returns(reply::optional_flag)).await?;
@@ -82,7 +82,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
 
     /// Drops the subscriptions of the dispatcher.
     pub(super) fn unsubscribe(&self) {
-        drop(self.feed.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.feed.lock().take());
     }
 
     /// Waits until the server counts no subscriber: a client whose request still reached this
@@ -100,25 +100,25 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Gives the name back, if this dispatcher still holds it.
-    pub(super) async fn leave<X: RoundTrips>(&self, executor: &X) -> Result<()> {
+    /// Releases the lease, if this dispatcher still holds it.
+    pub(super) async fn release_lease<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         let names = &self.names;
-        let leave = Request::script(&LEAVE, 5).key(&names.lease()).key(REGISTRY.as_bytes());
-        let leave = leave.key(&names.descriptions()).key(&names.times()).key(&names.closing());
-        let leave = leave.arg(&self.id).arg(names.as_str()).arg(names.all_changes());
-        let left = executor.send(leave.returns(reply::applied)).await;
-        left.map_err(|error| error.called("shutdown", names.base()))?;
-        self.may_hold_name.store(false, Ordering::Release);
+        let release = Request::script(&RELEASE, 5).key(&names.lease()).key(REGISTRY.as_bytes());
+        let release = release.key(&names.descriptions()).key(&names.times()).key(&names.closing());
+        let release = release.arg(&self.id).arg(names.as_str()).arg(names.all_changes());
+        let released = executor.send(release.returns(reply::applied)).await;
+        released.map_err(|error| error.called("shutdown", names.base()))?;
+        self.may_hold_lease.store(false, Ordering::Release);
         Ok(())
     }
 
-    /// Succeeds if the worker gave the name back when it ended, or else gives it back now.
-    pub(super) async fn have_left(&self) -> Result<()> {
+    /// Succeeds if the worker released the lease when it ended, or else releases it now.
+    pub(super) async fn ensure_released(&self) -> Result<()> {
         let failure = self.life.take_failure();
-        match (self.may_hold_name.load(Ordering::Acquire), failure) {
+        match (self.may_hold_lease.load(Ordering::Acquire), failure) {
             (false, _) => Ok(()),
             (true, Some(error)) => Err(error),
-            (true, None) => self.leave(&self.executor).await,
+            (true, None) => self.release_lease(&self.executor).await,
         }
     }
 
@@ -127,30 +127,30 @@ impl<E: RoundTrips> DispatcherCore<E> {
     ///
     /// This runs on a thread with a connection of its own: the worker may be a task that waits for
     /// the thread that is blocked here.
-    pub(super) fn part(self: &Arc<Self>, has_worker: bool, grace: Duration) {
+    pub(super) fn shut_down_on_drop(self: &Arc<Self>, has_worker: bool, grace: Duration) {
         self.life.close(grace.min(DROP_HOOKS_TIMEOUT));
-        if !self.may_hold_name.load(Ordering::Acquire) {
+        if !self.may_hold_lease.load(Ordering::Acquire) {
             return self.unsubscribe();
         }
         let receives = has_worker && self.executor.background_goes_on();
         let (service, client) = (self.clone(), self.executor.to_blocking());
-        let parted = Arc::new(Signal::default());
-        let parting = parted.clone();
-        let part = move || {
+        let is_done = Arc::new(Signal::default());
+        let done = is_done.clone();
+        let shut_down = move || {
             let is_closed = receives && finish(service.close(&client));
             service.unsubscribe();
-            service.life.part(grace.min(DROP_HOOKS_TIMEOUT), DROP_CALLS_TIMEOUT);
-            finish(service.turn_all_down(&client));
+            service.life.end_leased_calls(grace.min(DROP_HOOKS_TIMEOUT), DROP_CALLS_TIMEOUT);
+            finish(service.refuse_all_at_shutdown(&client));
             if is_closed {
                 finish(service.wait_for_silence(&client));
             }
-            if let Err(error) = finish(service.conclude(&client)) {
+            if let Err(error) = finish(service.abandon_and_release(&client)) {
                 log::warn!("{}: its lease is left to expire: {error}", service.names);
             }
-            parting.close();
+            done.close();
         };
-        if thread::Builder::new().name("redis-parting".into()).spawn(part).is_ok() {
-            parted.block(DROP_TIMEOUT);
+        if thread::Builder::new().name("redis-parting".into()).spawn(shut_down).is_ok() {
+            is_done.block(DROP_TIMEOUT);
         }
     }
 }
@@ -167,7 +167,7 @@ const LAST_REQUESTS_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a dropped dispatcher waits for running functions, at most.
 const DROP_HOOKS_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long it then waits for calls in flight. A call that arrives later takes the lease once more,
-/// and the worker gives that back.
+/// and the worker releases it.
 const DROP_CALLS_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long dropping a dispatcher takes at most.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,10 +1,11 @@
 //! Requests of clients, until the worker takes them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use crate::keyword::message::RequestMessage;
 use crate::keyword::names::KeywordName;
+use crate::lock::Lock;
 
 /// A client's request to set a keyword.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,18 +15,18 @@ pub(super) struct WriteCommand {
     pub(super) text: Option<Vec<u8>>,
     /// The list for the outcome, and the milliseconds for which it is kept. A Cauldron client reads
     /// the status instead, and a client that does not wait reads nothing.
-    pub(super) answer: Option<(String, u64)>,
+    pub(super) outcome: Option<(String, u64)>,
     /// When the outcome is no longer awaited, in microseconds of the server's clock; 0 if unknown.
     pub(super) until: u64,
     /// Whether the hook is called even if the keyword already has the value.
     pub(super) is_forced: bool,
-    /// Whether dispatchers of other databases receive it too.
-    pub(super) is_stray: bool,
+    /// It came over a Cauldron channel, on which dispatchers of all databases receive it.
+    pub(super) reaches_all_databases: bool,
 }
 
 /// A bounded queue of requests, filled by the feed and emptied by the worker.
 #[derive(Default)]
-pub(super) struct Inbox(Mutex<State>);
+pub(super) struct Inbox(Lock<State>);
 
 /// Queued requests, and the size of their values.
 #[derive(Default)]
@@ -43,23 +44,23 @@ impl WriteCommand {
             let request = Self::of_cauldron(keyword, sent.text);
             return Some(Self { is_forced: sent.is_forced, ..request });
         }
-        let milliseconds = sent.milliseconds.clamp(1, LONGEST_ANSWER);
+        let milliseconds = sent.milliseconds.clamp(1, MAX_OUTCOME_TIME);
         let until = sent.at.map_or(0, |at| at.saturating_add(milliseconds * 1000));
-        let answer = Some((sent.id.to_owned(), milliseconds));
+        let outcome = Some((sent.id.to_owned(), milliseconds));
         let (text, is_forced) = (Some(sent.text.to_vec()), sent.is_forced);
-        Some(Self { keyword, text, answer, until, is_forced, is_stray: false })
+        Some(Self { keyword, text, outcome, until, is_forced, reaches_all_databases: false })
     }
 
     /// Creates a request as Cauldron clients make them, which names no list for the outcome.
     pub(super) fn of_cauldron(keyword: KeywordName, text: &[u8]) -> Self {
         let (text, is_forced) = (Some(text.to_vec()), false);
-        Self { keyword, text, answer: None, until: 0, is_forced, is_stray: false }
+        Self { keyword, text, outcome: None, until: 0, is_forced, reaches_all_databases: false }
     }
 
     /// Returns a copy without the value, which can only be refused.
     pub(super) fn without_text(&self) -> Self {
-        let (keyword, answer) = (self.keyword.clone(), self.answer.clone());
-        Self { keyword, text: None, answer, ..*self }
+        let (keyword, outcome) = (self.keyword.clone(), self.outcome.clone());
+        Self { keyword, text: None, outcome, ..*self }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -97,7 +98,7 @@ impl Inbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -106,7 +107,7 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 const MAX_REFUSALS: usize = 100_000;
 /// Twice the length of this crate's ids.
 const LONGEST_ID: usize = 64;
-const LONGEST_ANSWER: u64 = 24 * 60 * 60 * 1000;
+const MAX_OUTCOME_TIME: u64 = 24 * 60 * 60 * 1000;
 
 #[cfg(test)]
 mod tests {

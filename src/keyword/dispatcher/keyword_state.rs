@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::accepted::{Accepted, moment};
@@ -20,6 +20,7 @@ use crate::keyword::hook::Change;
 use crate::keyword::kind::Kind;
 use crate::keyword::names::KeywordName;
 use crate::keyword::value::Value;
+use crate::lock::Lock;
 
 /// The state of one keyword, shared by the worker, the hooks and the program.
 pub(crate) struct KeywordState<E> {
@@ -32,12 +33,13 @@ pub(crate) struct KeywordState<E> {
     pub(crate) written_since: AtomicU64,
     /// Whether its read hook is running.
     pub(crate) is_read: AtomicBool,
-    /// Whether its write hook may have left a state that differs from the value.
+    /// Whether the present value is uncertain: the write hook has run, or the outcome of a set is
+    /// unknown. The next write calls the hook even for an equal value.
     pub(crate) is_in_doubt: AtomicBool,
     /// The changes that its change hook has yet to receive.
     pub(crate) changes: Changes,
-    known: Mutex<Known>,
-    turns: Mutex<Turns>,
+    known: Lock<Known>,
+    turns: Lock<Turns>,
 }
 
 /// When a request is processed.
@@ -219,18 +221,18 @@ impl<E: RoundTrips> KeywordState<E> {
     }
 
     /// Removes the queued requests, which are not processed any more.
-    pub(crate) fn left(&self) -> VecDeque<WriteCommand> {
+    pub(crate) fn take_waiting(&self) -> VecDeque<WriteCommand> {
         let mut turns = self.turns();
         turns.bytes = 0;
         mem::take(&mut turns.waiting)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turns.lock()
     }
 }
 

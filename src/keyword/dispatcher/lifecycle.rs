@@ -2,6 +2,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::lock::Lock;
 use crate::time::Completion;
 use crate::time::Signal;
 
@@ -14,8 +15,8 @@ pub(crate) struct Lifecycle {
     pub(crate) signal: Arc<Signal>,
     /// Completes when the worker has ended.
     pub(crate) end: Completion<()>,
-    /// Why the worker could not give the name back.
-    failure: Mutex<Option<Error>>,
+    /// Why the worker could not release the lease.
+    failure: Lock<Option<Error>>,
 }
 
 /// How far a dispatcher is from its end. Never returns to an earlier phase.
@@ -32,8 +33,9 @@ pub(crate) enum Phase {
 /// The phase, and the numbers of running hooks and calls.
 struct State {
     phase: Phase,
-    /// Whether the name was given back before the worker ended.
-    has_parted: bool,
+    /// Whether calls that need the lease are forbidden, because it is released before the worker
+    /// ends.
+    forbids_leased_calls: bool,
     hooks: usize,
     calls: usize,
 }
@@ -46,18 +48,19 @@ pub(crate) struct UnderWay {
 
 impl Lifecycle {
     pub(crate) fn new() -> Arc<Self> {
-        let state = State { phase: Phase::Serving, has_parted: false, hooks: 0, calls: 0 };
+        let state =
+            State { phase: Phase::Serving, forbids_leased_calls: false, hooks: 0, calls: 0 };
         let (state, ended) = (Mutex::new(state), Condvar::new());
-        let (signal, end, failure) = (Arc::default(), Completion::new(), Mutex::default());
+        let (signal, end, failure) = (Arc::default(), Completion::new(), Lock::default());
         Arc::new(Self { state, ended, signal, end, failure })
     }
 
     pub(crate) fn fail(&self, error: Error) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *self.failure.lock() = Some(error);
     }
 
     pub(crate) fn take_failure(&self) -> Option<Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failure.lock().take()
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -117,13 +120,13 @@ impl Lifecycle {
         self.state().calls > 0
     }
 
-    /// Blocks until no hook and no call is running, and permits no more calls that need the name.
+    /// Blocks until no hook and no call is running, and permits no more calls that need the lease.
     /// Waits at most `for_hooks` for the hooks, then `for_calls` for the calls.
-    pub(crate) fn part(&self, for_hooks: Duration, for_calls: Duration) {
+    pub(crate) fn end_leased_calls(&self, for_hooks: Duration, for_calls: Duration) {
         // Whether that was in time makes no difference.
         let is_busy = |state: &mut State| state.hooks > 0;
         let _ = self.ended.wait_timeout_while(self.state(), for_hooks, is_busy);
-        self.state().has_parted = true;
+        self.state().forbids_leased_calls = true;
         let is_busy = |state: &mut State| state.calls > 0;
         let _ = self.ended.wait_timeout_while(self.state(), for_calls, is_busy);
     }
@@ -139,16 +142,18 @@ impl Lifecycle {
         self.permit(true)
     }
 
-    /// Counts the call of a refusal, which does not need the name.
+    /// Counts the call of a refusal, which does not need the lease.
     pub(crate) fn refusal(self: &Arc<Self>) -> Result<UnderWay, Phase> {
         self.permit(false)
     }
 
-    /// Counts a call, unless the phase forbids it, or the name it needs was given back.
-    fn permit(self: &Arc<Self>, needs_name: bool) -> Result<UnderWay, Phase> {
+    /// Counts a call, unless the phase forbids it, or it needs the lease, which was released.
+    fn permit(self: &Arc<Self>, needs_lease: bool) -> Result<UnderWay, Phase> {
         let mut state = self.state();
         match state.phase {
-            Phase::Closing(_) if state.has_parted && needs_name => return Err(Phase::Closed),
+            Phase::Closing(_) if state.forbids_leased_calls && needs_lease => {
+                return Err(Phase::Closed);
+            }
             Phase::Serving | Phase::Closing(_) => state.calls += 1,
             phase => return Err(phase),
         }

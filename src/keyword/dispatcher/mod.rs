@@ -43,7 +43,7 @@ use crate::time::Wait;
 /// A service has one dispatcher at a time. It serves on a thread, or in a task on an `AsyncClient`,
 /// and its clones are the same dispatcher.
 ///
-/// Dropping the last clone ends it and gives the name back, so that the program can be restarted at
+/// Dropping the last clone ends it and releases its lease, so that the program can be restarted at
 /// once. That takes a few round trips on a new connection, and up to two seconds if the server is
 /// unreachable. It blocks the thread for that long, which [`shutdown`](Self::shutdown) does not.
 /// Requests that have not begun are refused. Running functions have a quarter of a second at most;
@@ -134,10 +134,10 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
                     Ok(Dispatcher(Arc::new(owner)))
                 }
                 Err(error) => {
-                    if service.may_hold_name.load(Ordering::Acquire) {
+                    if service.may_hold_lease.load(Ordering::Acquire) {
                         // Otherwise the lease expires.
-                        let _ = service.leave(&service.executor).await;
-                        service.may_hold_name.store(false, Ordering::Release);
+                        let _ = service.release_lease(&service.executor).await;
+                        service.may_hold_lease.store(false, Ordering::Release);
                     }
                     Err(error)
                 }
@@ -161,7 +161,7 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
         let (inbox, has_received_all, life) =
             (Inbox::default(), Completion::new(), Lifecycle::new());
         let id = format!("{}/{}", unique_id(), self.lease.as_millis());
-        let (feed, is_doubtful, may_hold_name) = Default::default();
+        let (feed, needs_restore, may_hold_lease) = Default::default();
         let lease = self.lease;
         Ok(DispatcherCore {
             executor,
@@ -173,8 +173,8 @@ impl<E: RoundTrips> DispatcherBuilder<E> {
             inbox,
             has_received_all,
             life,
-            is_doubtful,
-            may_hold_name,
+            needs_restore,
+            may_hold_lease,
         })
     }
 }
@@ -238,8 +238,8 @@ impl<E: RoundTrips> Dispatcher<E> {
     /// refused, and later writes are [`NotServed`](super::KeywordError::NotServed). The values
     /// stay, without the times at which they were set.
     ///
-    /// Fails if the name could not be given back, and may then be retried: otherwise the lease
-    /// expires. A keyword's function that calls this waits for itself, in vain.
+    /// Fails if the lease could not be released, and may then be retried: otherwise it expires. A
+    /// keyword's function that calls this waits for itself, in vain.
     pub fn shutdown(&self) -> E::Reply<()> {
         let Owner { service, grace, .. } = &*self.0;
         let (service, grace) = (service.clone(), *grace);
@@ -247,7 +247,7 @@ impl<E: RoundTrips> Dispatcher<E> {
             service.life.close(grace);
             let time = grace.saturating_add(RELEASE_TIMEOUT);
             match service.executor.wait(service.life.end.outcome(), time).await {
-                Some(()) => service.have_left().await,
+                Some(()) => service.ensure_released().await,
                 None => {
                     Err(Error::Timeout { attempt: Box::new(service.names.attempt_to("shutdown")) })
                 }
@@ -282,7 +282,7 @@ impl<E: RoundTrips> Dispatcher<E> {
 
 impl<E: RoundTrips> Drop for Owner<E> {
     fn drop(&mut self) {
-        self.service.part(self.has_worker, self.grace);
+        self.service.shut_down_on_drop(self.has_worker, self.grace);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::time::Deadline;
 
 impl<E: RoundTrips> DispatcherCore<E> {
-    /// Takes the name as soon as no other dispatcher holds it, or fails at the deadline.
+    /// Takes the lease as soon as no other dispatcher holds it, or fails at the deadline.
     pub(crate) async fn claim(&self, deadline: Deadline) -> Result<()> {
         loop {
             let claimed = self.try_to_claim().await;
@@ -29,7 +29,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
     }
 
-    /// Tries once to take the name, and returns whether it did. Notes that it may have it if the
+    /// Tries once to take the lease, and returns whether it did. Notes that it may hold it if the
     /// outcome is unknown.
     async fn try_to_claim(&self) -> Result<bool> {
         let names = &self.names;
@@ -37,18 +37,18 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let claim = self.leased(claim).arg(names.as_str()).arg(names.values()).arg(self.pattern());
         let claim = claim.arg(names.all_changes());
         let claim = self.keywords.keys().fold(claim, |claim, name| claim.arg(name.as_str()));
-        self.may_hold_name.store(true, Ordering::Release);
+        self.may_hold_lease.store(true, Ordering::Release);
         let claimed = self.executor.send(claim.returns(reply::flag)).await;
         let is_refused = match &claimed {
             Ok(claimed) => !claimed,
             Err(error) => error.applied() == Applied::No,
         };
         if is_refused {
-            self.may_hold_name.store(false, Ordering::Release);
+            self.may_hold_lease.store(false, Ordering::Release);
         }
         claimed.map_err(|error| error.about(names.attempt_to("serve")))
     }
 }
 
-/// How often a claim is retried.
+/// The pause between two claims.
 const CLAIM_INTERVAL: Duration = Duration::from_millis(250);

@@ -7,7 +7,7 @@ use super::core::{DispatcherCore, NO_RETRY};
 use super::inbox::WriteCommand;
 use super::keyword_state::KeywordState;
 use super::lifecycle::{Lifecycle, Phase};
-use super::scripts::{DECLINE, REFUSE};
+use super::scripts::{REFUSE, REFUSE_WITHOUT_STATUS};
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
 use crate::keyword::description::Access;
@@ -27,7 +27,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         request: Option<&WriteCommand>,
         retry_time: Duration,
     ) -> Result<()> {
-        let is_published = !request.is_some_and(|it| it.answer.is_some() && it.text.is_none());
+        let is_published = !request.is_some_and(|it| it.outcome.is_some() && it.text.is_none());
         let is_published = is_published && !(request.is_some() && self.is_read_only(&state.name));
         self.send_refusal(&state.name, (is_published, reason), request, retry_time).await
     }
@@ -51,14 +51,14 @@ impl<E: RoundTrips> DispatcherCore<E> {
         sent.await.map(drop)
     }
 
-    /// Builds the script that refuses, and publishes that or answers only the client.
+    /// Builds the script that refuses, and publishes that or sends it only to the client.
     fn refusal(
         &self,
         name: &KeywordName,
         (is_published, reason): (bool, &str),
         request: Option<&WriteCommand>,
     ) -> Request {
-        let (outcome, time) = self.answer(request);
+        let (outcome, time) = self.outcome_key(request);
         let command = self.leased(self.status(&REFUSE, name).key(&outcome));
         let command = command.arg(name.as_str()).arg(self.names.changes(name));
         let command = command.number(u8::from(is_published)).arg(reason).number(time);
@@ -66,7 +66,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 
     /// Refuses a request that has not begun when the dispatcher is about to end.
-    pub(super) async fn turn_down<X: RoundTrips>(
+    pub(super) async fn refuse_at_shutdown<X: RoundTrips>(
         &self,
         executor: &X,
         request: &WriteCommand,
@@ -76,7 +76,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let reason = if is_known { SHUTS_DOWN } else { UNKNOWN };
         // Cauldron clients read the status.
         let is_published =
-            is_known && request.answer.is_none() && !self.is_read_only(&request.keyword);
+            is_known && request.outcome.is_none() && !self.is_read_only(&request.keyword);
         let refusal = self.refusal(&request.keyword, (is_published, reason), Some(&request));
         executor.send(refusal.returns(reply::optional_flag)).await.map(drop)
     }
@@ -91,11 +91,16 @@ impl<E: RoundTrips> DispatcherCore<E> {
         if self.life.phase() == Phase::Serving { self.lease } else { NO_RETRY }
     }
 
-    /// Answers only the client why a keyword does not get a value.
-    pub(super) async fn decline(&self, request: &WriteCommand, reason: &str) -> Result<()> {
-        let (outcome, time) = self.answer(Some(request));
-        let decline = Request::script(&DECLINE, 1).key(&outcome).arg(reason).number(time);
-        self.executor.send(decline.returns(reply::applied)).await
+    /// Sends only the client the reason why a keyword does not get a value, and no status.
+    pub(super) async fn refuse_without_status(
+        &self,
+        request: &WriteCommand,
+        reason: &str,
+    ) -> Result<()> {
+        let (outcome, time) = self.outcome_key(Some(request));
+        let refuse = Request::script(&REFUSE_WITHOUT_STATUS, 1).key(&outcome);
+        let refuse = refuse.arg(reason).number(time);
+        self.executor.send(refuse.returns(reply::applied)).await
     }
 
     /// Replaces an error of a script by its [explanation](Self::explanation).
@@ -129,10 +134,10 @@ impl<E: RoundTrips> DispatcherCore<E> {
     async fn of_wrong_type(&self, name: &KeywordName) -> Option<Vec<u8>> {
         let names = &self.names;
         let texts = [names.value(name), names.status(name), names.error(name), names.lease()];
-        let looks = texts.iter().map(|key| Request::read("GET").key(key));
+        let reads = texts.iter().map(|key| Request::read("GET").key(key));
         let times = Request::read("HGET").key(&names.times()).arg(name.as_str());
-        let looks: Vec<_> = looks.chain([times]).map(|look| look.returns(reply::raw)).collect();
-        let found = self.executor.send_all(looks).await.ok()?;
+        let reads: Vec<_> = reads.chain([times]).map(|read| read.returns(reply::raw)).collect();
+        let found = self.executor.send_all(reads).await.ok()?;
         let mut errors = found.into_iter().filter_map(Result::err);
         errors.find(|error| error.code() == Some("WRONGTYPE"))?.attempt()?.key().map(<[u8]>::to_vec)
     }

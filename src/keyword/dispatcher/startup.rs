@@ -1,7 +1,7 @@
 //! Publishes the keywords of a dispatcher, and restores those that the server has lost.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use super::accepted::Accepted;
 use super::core::DispatcherCore;
@@ -29,7 +29,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             ..FeedOptions::new(self.names.base())
         };
         let feed = self.executor.feed(options, self.clone()).await?;
-        *self.feed.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
+        *self.feed.lock() = Some(feed);
         Ok(())
     }
 

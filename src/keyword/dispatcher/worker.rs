@@ -32,7 +32,7 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
                 service.unsubscribe();
             }
             readings.clear();
-            service.turn_all_down(&service.executor).await;
+            service.refuse_all_at_shutdown(&service.executor).await;
             if service.inbox.is_empty() && service.life.may_end() {
                 break;
             }
@@ -44,11 +44,11 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
             let time = first.saturating_duration_since(Instant::now());
             service.executor.wait(service.life.signal.raised(), time).await;
         }
-        if service.is_doubtful.load(Ordering::Acquire) || Instant::now() >= renewal {
+        if service.needs_restore.load(Ordering::Acquire) || Instant::now() >= renewal {
             let now = Instant::now();
             if now.duration_since(renewed) >= service.lease {
                 // Another dispatcher may have come and gone.
-                service.is_doubtful.store(true, Ordering::Release);
+                service.needs_restore.store(true, Ordering::Release);
             }
             let pause = match service.renew().await {
                 Ok(()) => {
@@ -145,16 +145,16 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let command = self.leased(command).arg(self.names.as_str());
         let is_known = self.send(command, reply::optional_flag, Duration::ZERO).await?;
         let is_forgotten = !is_known || !self.is_all_there().await?;
-        if is_forgotten || self.is_doubtful.swap(false, Ordering::AcqRel) {
+        if is_forgotten || self.needs_restore.swap(false, Ordering::AcqRel) {
             let restored = self.restore().await;
-            self.is_doubtful.fetch_or(restored.is_err(), Ordering::AcqRel);
+            self.needs_restore.fetch_or(restored.is_err(), Ordering::AcqRel);
             return restored;
         }
         Ok(())
     }
 
-    /// Gives the name back once no call to the server is in flight and no request is on its way
-    /// from it.
+    /// Releases the lease once no call to the server is in flight and no request is on its way from
+    /// it.
     async fn end(&self, is_closed: bool) {
         while self.life.has_calls() {
             self.executor.wait(self.life.signal.raised(), RETRY_PAUSE).await;
@@ -162,7 +162,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         if is_closed {
             self.wait_for_silence(&self.executor).await;
         }
-        if let Err(error) = self.conclude(&self.executor).await {
+        if let Err(error) = self.abandon_and_release(&self.executor).await {
             log::warn!("{}: its lease is left to expire: {error}", self.names);
             self.life.fail(error);
         }

@@ -6,7 +6,7 @@ mod state;
 
 use std::collections::HashSet;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use self::echo::{Echo, Part};
@@ -18,6 +18,7 @@ use crate::keyword::message::News;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::Reading;
 use crate::listen::{FeedHandler, FeedInfo};
+use crate::lock::Lock;
 use crate::time::Signal;
 
 /// The pending changes of some keywords, or of all of a service. Shared by a feed and a monitor.
@@ -32,7 +33,7 @@ pub(crate) struct UpdateBuffer {
     only: Option<HashSet<KeywordName>>,
     changes: Vec<u8>,
     keyspace: Vec<u8>,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 impl UpdateBuffer {
@@ -98,7 +99,7 @@ impl UpdateBuffer {
     /// announced.
     pub(crate) fn have_attended(&self, is_served: bool, time: Option<Duration>) {
         let mut state = self.state();
-        let has_changed = state.served_status.have_looked(is_served, time);
+        let has_changed = state.served_status.record_check(is_served, time);
         if mem::take(&mut state.is_renewed) || has_changed {
             let known: Vec<_> = state.delivered.keys().cloned().collect();
             state.stale.extend(known);
@@ -110,7 +111,7 @@ impl UpdateBuffer {
     /// Records that it cannot be determined whether the service is served.
     pub(crate) fn attend_no_more(&self) {
         let mut state = self.state();
-        state.served_status.look_no_more();
+        state.served_status.stop_checks();
         state.read_abandoned();
     }
 
@@ -141,7 +142,7 @@ impl UpdateBuffer {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -153,7 +154,7 @@ impl FeedHandler for UpdateBuffer {
             state.echo = Echo::default();
             if keyword.is_empty() {
                 state.is_renewed = true;
-                state.served_status.look_now();
+                state.served_status.check_now();
             } else {
                 let Some(keyword) = self.changed(keyword).filter(|name| self.wants(name)) else {
                     return;
@@ -189,7 +190,7 @@ impl FeedHandler for UpdateBuffer {
         state.echo = Echo::default();
         state.news.clear();
         state.bytes = 0;
-        state.served_status.look_now();
+        state.served_status.check_now();
         (state.held, state.beats) = Default::default();
         // A change of the type was missed.
         let updates = state.delivered.values_mut();

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::keys::escape;
 use crate::keyword::client;
 use crate::keyword::client::Service;
-use crate::keyword::client::look;
+use crate::keyword::client::lookup;
 use crate::keyword::description::Access;
 use crate::keyword::names::KeywordName;
 use crate::keyword::reading::Reading;
@@ -259,7 +259,7 @@ async fn find_out<E: RoundTrips>(
             }
         },
         Unknown::States(session, keywords) => {
-            match look(executor, &buffer.service, &keywords).await {
+            match lookup(executor, &buffer.service, &keywords).await {
                 Ok(readings) => {
                     buffer.have_read(session, keywords, readings);
                     Ok(())

@@ -5,44 +5,44 @@ use std::time::{Duration, Instant};
 pub(crate) struct ServedStatus {
     is_served: Option<bool>,
     /// Never, if `None`.
-    look_at: Option<Instant>,
+    check_at: Option<Instant>,
 }
 
 impl Default for ServedStatus {
     fn default() -> Self {
-        Self { is_served: None, look_at: Some(Instant::now()) }
+        Self { is_served: None, check_at: Some(Instant::now()) }
     }
 }
 
 impl ServedStatus {
     pub(crate) fn is_due_in(&self) -> Duration {
-        self.look_at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+        self.check_at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
-    pub(crate) fn look_now(&mut self) {
-        self.look_at = Some(Instant::now());
+    pub(crate) fn check_now(&mut self) {
+        self.check_at = Some(Instant::now());
     }
 
     /// Schedules a check soon, for a change that is not announced.
-    pub(crate) fn look_soon(&mut self) {
+    pub(crate) fn check_soon(&mut self) {
         let soon = Instant::now() + CHECK_INTERVAL;
-        self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
+        self.check_at = Some(self.check_at.map_or(soon, |at| at.min(soon)));
     }
 
     /// Records that the service was served, and schedules a check.
     pub(crate) fn was_served(&mut self) {
         self.is_served = Some(true);
-        self.look_now();
+        self.check_now();
     }
 
-    pub(crate) fn look_no_more(&mut self) {
-        self.look_at = None;
+    pub(crate) fn stop_checks(&mut self) {
+        self.check_at = None;
     }
 
     /// Records a check, and returns whether the result has changed. It is certain for `time`;
     /// without a lease, for a while.
-    pub(crate) fn have_looked(&mut self, is_served: bool, time: Option<Duration>) -> bool {
-        self.look_at = Instant::now().checked_add(time.unwrap_or(CHECK_INTERVAL) + LEASE_MARGIN);
+    pub(crate) fn record_check(&mut self, is_served: bool, time: Option<Duration>) -> bool {
+        self.check_at = Instant::now().checked_add(time.unwrap_or(CHECK_INTERVAL) + LEASE_MARGIN);
         self.is_served.replace(is_served).is_some_and(|before| before != is_served)
     }
 }

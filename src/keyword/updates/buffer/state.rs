@@ -194,7 +194,7 @@ impl State {
             _ => {}
         }
         if update.is_abandoned() {
-            self.served_status.look_soon();
+            self.served_status.check_soon();
         }
         self.delivered.insert(keyword, update);
         (!is_known).then_some(reading)
