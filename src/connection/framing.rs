@@ -11,7 +11,7 @@ use std::io;
 pub(crate) struct Framing {
     /// The length of the current line so far.
     line: usize,
-    /// The type of the current line and what it says, as far as it is kept.
+    /// The type of the current line and its text, as far as it is kept.
     head: [u8; HEAD],
     /// Whether the previous byte may be the first half of a line's end.
     has_return: bool,

@@ -1,4 +1,4 @@
-//! The errors, and what a caller may conclude from them.
+//! The errors, and the conclusions that a caller may draw from them.
 
 mod attempt;
 pub(crate) mod code;

@@ -62,7 +62,7 @@ impl Interpreter {
         (channel, payload): (&'a [u8], &'a [u8]),
         emit: &mut dyn FnMut(ChangeEvent<'a>),
     ) {
-        // The nodes of a cluster forward what clients publish: such a message may overtake others,
+        // The nodes of a cluster forward published messages: such a message may overtake others,
         // and may get lost.
         let has_slot = |slot| topology.owner(slot) == Some(server);
         let is_owner = |key: &[u8]| has_slot(key_slot(key));

@@ -60,9 +60,9 @@ use crate::near::NearCacheStats;
 /// A loader may read through other caches, and through its own for other ids. If it requests the
 /// value that it is loading, directly or through the loader of another cache, that call fails with
 /// a [`LoadError`] that [is recursive](crate::LoadError::is_recursive). A deadlock between loads on
-/// two threads is detected, and one of them loads what it needs by itself. A request that a loader
-/// makes on a thread or in a task of its own cannot be attributed to it, and waits for up to three
-/// leases instead.
+/// two threads is detected, and one of them loads the value that it needs by itself. A request that
+/// a loader makes on a thread or in a task of its own cannot be attributed to it, and waits for up
+/// to three leases instead.
 ///
 /// [`LoadError`]: crate::LoadError
 ///

@@ -1,4 +1,4 @@
-//! A one-shot broadcast: callers wait for one of them to do what all of them need.
+//! A one-shot broadcast: callers wait while one of them does the work for all.
 
 use std::future::poll_fn;
 use std::sync::MutexGuard;

@@ -10,7 +10,7 @@ use crate::{Cached, Result};
 /// A shared connection of the redis crate with its own client-side cache.
 pub type DriverCache = Driver<true>;
 
-/// The same connection without the cache: what can never be stale.
+/// The same connection without the cache: its values are never stale.
 pub type DriverPlain = Driver<false>;
 
 #[derive(Clone, Debug)]

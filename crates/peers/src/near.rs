@@ -42,7 +42,7 @@ pub trait Kind: RoundTrips {
 
     fn open(url: &str) -> impl Future<Output = Result<Self>> + Send;
 
-    /// What a call came to.
+    /// Returns the outcome of a call.
     fn settle<T: Send + 'static>(
         reply: Self::Reply<T>,
     ) -> impl Future<Output = redis_collections::Result<T>> + Send;

@@ -12,7 +12,7 @@ pub enum Path {
     HashGetMany,
 }
 
-/// What is written and read: a key, or a field of a hash.
+/// The target of writes and reads: a key, or a field of a hash.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: usize,

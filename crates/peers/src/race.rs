@@ -75,7 +75,7 @@ impl Race {
     }
 }
 
-/// What all who run have in common.
+/// The parts of a race that all lanes share.
 #[derive(Clone)]
 struct Field<C> {
     race: Race,
@@ -115,8 +115,8 @@ impl<C: Cached> Field<C> {
     }
 
     /// Reads twice for each write, and not before that began: reads from a cache are so quick that
-    /// they would be over before the second write. What the first one finds, the second may find in
-    /// the cache.
+    /// they would be over before the second write. The second read may find the value
+    /// of the first in the cache.
     async fn read(self, entry: Entry, mut round: watch::Receiver<u64>) -> Result<()> {
         for value in 1..=ROUNDS {
             round.wait_for(|begun| *begun >= value).await?;
@@ -190,7 +190,7 @@ const LANES: usize = 16;
 const ROUNDS: u64 = 10;
 /// Places in the cache for each key, so that nothing stale is pushed out before it is counted.
 const ROOM: usize = 8;
-/// How long the news of a write may take. What is stale stays stale.
+/// How long the news of a write may take. A value that is stale after that stays stale.
 const PATIENCE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);

@@ -44,7 +44,7 @@ pub struct Stampeded {
     pub loads: u64,
     /// How many threads got the value.
     pub right: usize,
-    /// What others got instead of it.
+    /// The answers that other threads got instead.
     pub wrong: Vec<String>,
     /// How many threads got no answer in time.
     pub missing: usize,
@@ -125,7 +125,7 @@ impl Stampeded {
     }
 }
 
-/// Does the work of one of the processes if that is what these arguments of a program say.
+/// Does the work of one of the processes if these arguments of a program request it.
 pub fn run_as_worker(mut arguments: impl Iterator<Item = String>) -> Option<Result<()>> {
     let is_worker = arguments.next()? == WORKER_ARGUMENT;
     is_worker.then(|| {

@@ -7,11 +7,11 @@ use redis_collections::{AsyncClient, ChangeFormat, RedisDict, RedisHashDict};
 use crate::Result;
 use crate::driver::patient;
 
-/// Another client, which writes what is read through a cache.
+/// Another client, which writes the values that are read through a cache.
 #[derive(Clone, Debug)]
 pub(crate) enum Writer {
     Plain(MultiplexedConnection),
-    /// It publishes what it writes.
+    /// It publishes its writes.
     Publishing {
         dict: RedisDict<String, u64, AsyncClient>,
         hashes: Hashes,

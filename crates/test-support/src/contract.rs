@@ -1,5 +1,5 @@
 //! Macros that run scenarios on all four kinds of client (blocking or async, on a server or a
-//! cluster), and that call what a scenario is given.
+//! cluster), and that call the operations of the client of a scenario.
 
 /// Runs each scenario, an `async fn(client, name)`, on all four kinds of client, with a name that
 /// no other scenario has.

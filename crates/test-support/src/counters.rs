@@ -57,7 +57,7 @@ impl<C: Kind> Counters<C> {
         format!("{KEYS}:0")
     }
 
-    /// Ends it and compares what was acknowledged with what is stored.
+    /// Ends it and compares the acknowledged values with the stored ones.
     pub async fn finish(self) -> Tally {
         self.end.store(true, Relaxed);
         let mut tally = Tally::default();
@@ -77,7 +77,7 @@ impl<C: Kind> Counters<C> {
     }
 }
 
-/// What happened to the writes of a workload.
+/// The fates of the writes of a workload.
 #[derive(Default)]
 pub struct Tally {
     pub acknowledged: u64,
@@ -93,7 +93,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What one worker saw.
+/// The counts of one worker.
 #[derive(Debug, Default)]
 struct Counted {
     acknowledged: u64,

@@ -1,4 +1,4 @@
-//! What is left behind.
+//! Counts the threads and tasks that a client leaves behind.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What the test programs share. A program needs a part of it only.
+//! Code that the test programs share. A program needs a part of it only.
 
 #![allow(async_fn_in_trait, reason = "only tests of this workspace call them")]
 

@@ -15,7 +15,7 @@ pub struct Program {
     pub path: &'static str,
 }
 
-/// The arguments, what is said to standard input, and what comes of it.
+/// The arguments, the standard input, and the expected output.
 pub struct Case<'a>(pub &'a str, pub &'a [u8], pub Said<'a>);
 
 pub enum Said<'a> {
@@ -69,7 +69,7 @@ impl Program {
         assert_eq!(self.unread(arguments), (Some(0), String::new()), "{arguments}");
     }
 
-    /// The code with which it ends when its output is not read, and what is on standard error.
+    /// The code with which it ends when its output is not read, and its standard error.
     pub fn unread(&self, arguments: &str) -> (Option<i32>, String) {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
@@ -95,7 +95,7 @@ impl Program {
         assert_eq!(ended, (true, Some(0), String::new()), "{arguments}");
     }
 
-    /// What it draws on a terminal, which `script` makes, until `is_enough`; then Ctrl-C is
+    /// Returns its output on a terminal, which `script` makes, until `is_enough`. Then Ctrl-C is
     /// pressed.
     pub fn drawn(
         &self,
@@ -124,7 +124,7 @@ impl Program {
 
 pub fn fed(command: &mut Command, input: &[u8]) -> Output {
     let mut running = command.stdin(Stdio::piped()).spawn().expect("the program");
-    // It need not read what it is given.
+    // It need not read its input.
     let _ = running.stdin.take().expect("a pipe").write_all(input);
     running.wait_with_output().expect("an end")
 }

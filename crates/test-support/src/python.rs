@@ -1,4 +1,4 @@
-//! Any of Python's data, for tests of what Python programs write.
+//! Any of Python's data, for tests of values that Python programs write.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl PartialEq for Python {
 }
 
 impl Python {
-    /// The value of a literal of the vectors; `None` for what is no data.
+    /// The value of a literal of the vectors; `None` if it is not data.
     pub fn from_literal(literal: &Literal) -> Option<Self> {
         let text = || literal["v"].as_str();
         let hex = || -> Option<Vec<u8>> {
@@ -60,7 +60,7 @@ impl Python {
         })
     }
 
-    /// As serde gives it: it does not tell lists, tuples and sets apart, and a set has no order.
+    /// As serde gives it: it does not distinguish lists, tuples and sets, and a set has no order.
     pub fn as_read(&self) -> Self {
         let all = |items: &[Self]| items.iter().map(Self::as_read).collect::<Vec<_>>();
         match self {

@@ -1,4 +1,4 @@
-//! What clusters, sentinels and servers with TLS are started and asked with.
+//! Starts and queries clusters, sentinels and servers with TLS.
 
 pub mod cluster;
 pub mod logs;
@@ -13,7 +13,7 @@ use std::{error::Error, io, net::TcpListener, time::Duration};
 
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Long enough for an election that had to be repeated on a busy machine. Only what fails takes so
+/// Long enough for an election that had to be repeated on a busy machine. Only a failure takes so
 /// long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 

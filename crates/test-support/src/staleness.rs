@@ -26,7 +26,7 @@ const READERS: usize = 2;
 /// The pause of a writer after a write. Readers pause for less.
 const PACE: Duration = Duration::from_millis(1);
 
-/// What a cache follows, and which writer makes the changes.
+/// The source of changes that a cache follows, and the kind of writer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WatchSource {
     /// The server reports the changes of a writer that publishes nothing.
@@ -132,7 +132,7 @@ impl<C: Kind> Watch<C> {
         assert!(within(PATIENCE, is_read), "{:?}: nothing is read", self.source);
     }
 
-    /// Fails unless the cache serves what the server has.
+    /// Fails unless the cache serves the values of the server.
     fn assert_matches_server(&self) {
         let get = |key: u64| {
             let found = C::finish(async { settle!(self.cached.get(&key)) }).expect("a value");
@@ -277,8 +277,8 @@ impl<C: Kind> Watches<C> {
         done
     }
 
-    /// Waits until all caches know that they may miss something, and for as long as they may have
-    /// served what they had.
+    /// Waits until all caches know that they may miss changes, and for as long as they may have
+    /// served their values since.
     pub fn wait_until_cut_off(&self) {
         let all_are_cut_off = || self.0.iter().all(|watch| !watch.cached.stats().is_certain);
         assert!(within(PATIENCE, all_are_cut_off), "it is not noticed");
@@ -302,7 +302,8 @@ impl<C: Kind> Watches<C> {
         self.0.iter().map(|watch| watch.cached.stats().gaps).sum()
     }
 
-    /// Waits until all caches serve what the server has, and prints how old the oldest values were.
+    /// Waits until all caches serve the values of the server, and prints the greatest age of a
+    /// served value.
     pub fn finish(mut self, what: &str) {
         self.wait_for_traffic();
         for watch in &self.0 {

@@ -124,7 +124,7 @@ impl Wire {
         id
     }
 
-    /// What became of a request.
+    /// Returns the outcome of a request.
     pub fn outcome(&mut self, id: &str) -> String {
         let (list, patience) = (self.name(&format!("~rc:outcome:{id}")), PATIENCE.as_secs());
         let patience = patience.to_string();
@@ -133,7 +133,7 @@ impl Wire {
         outcome.expect("an outcome").1
     }
 
-    /// What became of a write: the value, or `-` and why not.
+    /// Writes, and returns the outcome: the value, or `-` and the reason of a refusal.
     pub fn write(&mut self, keyword: &str, value: impl AsRef<[u8]>) -> String {
         let id = self.ask(keyword, value.as_ref());
         let outcome = self.outcome(&id);

@@ -1,4 +1,4 @@
-//! Callers that write and read all the time, and what they find that should not be.
+//! Callers that write and read all the time, and report every violation.
 
 use super::concurrent::{Concurrent, Running};
 use super::contract::settle;
@@ -81,7 +81,7 @@ impl Drop for Workload {
     }
 }
 
-/// What the only writer of a key knows of its value, which begins with 0.
+/// The value of a key, as its only writer knows it. It begins with 0.
 struct Cell {
     key: String,
     slot: u16,
@@ -238,7 +238,7 @@ impl Failure {
     }
 }
 
-/// What the callers of a workload found. Displayed, it has all that is worth a line.
+/// The findings of the callers of a workload. `Display` prints all that is worth a line.
 #[derive(Default)]
 pub struct Report {
     cells: Vec<Cell>,
@@ -256,8 +256,8 @@ impl Report {
         outside.map(|cell| cell.lost).sum()
     }
 
-    /// How often what was seen or acknowledged before was lost, for the key for which it was the
-    /// most often.
+    /// How often a value was lost that had been seen or acknowledged, for the key that lost the
+    /// most.
     pub fn most_losses(&self) -> u64 {
         self.cells.iter().map(|cell| cell.losses).max().unwrap_or(0)
     }

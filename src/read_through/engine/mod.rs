@@ -4,7 +4,7 @@
 //! claims and `store_loads` stores. `commands` and the scripts in `lua` run on the server, and
 //! `sending` retries after a lost connection. `single_flight` keeps the loads that callers share,
 //! `failures` those that failed, and `nesting` those that wait for each other. `freshness` decides
-//! what may be served.
+//! whether a value may be served.
 
 mod await_loads;
 mod claim_loads;

@@ -1,4 +1,4 @@
-//! Stores what was loaded, or gives up the right to.
+//! Stores loaded values, or gives up the right to.
 
 use std::borrow::Borrow;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use redis::{Client, RedisResult, cmd};
 use super::signals::{ANSWERS, GO, HALF_WAY, HANGS, LOAD, LOADS, READY, VALUE};
 use crate::Result;
 
-/// A cache that loads what it does not have.
+/// A cache that loads missing values.
 pub(super) trait ReadThrough: Sized + Send + Sync {
     fn connect(url: &str, loader: Loader) -> Result<Self>;
 

@@ -215,7 +215,7 @@ impl Cluster {
     }
 }
 
-/// A test that panics while it owns a cluster says what has happened in it.
+/// Prints the history of the cluster if the test that owns it panics.
 impl Drop for Cluster {
     fn drop(&mut self) {
         drop(Witness(self));

@@ -1,4 +1,4 @@
-//! What servers of tests have written to their logs.
+//! The logs of servers of tests.
 
 use redis_collections::LocalServer;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 /// How much of a log is worth printing.
 const LINES: usize = 60;
 
-/// The end of what a server has printed since it was last started.
+/// The end of the log of a server since it was last started.
 pub fn log_of(server: &LocalServer) -> String {
     let log = fs::read_to_string(server.unix_socket().with_file_name("log")).unwrap_or_default();
     end_of(&log)

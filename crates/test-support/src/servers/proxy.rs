@@ -88,7 +88,7 @@ impl Proxy {
         state.move_at = Some((state.round_trips + round_trips, server_port));
     }
 
-    /// Whether what [`lead_to_after`](Self::lead_to_after) said has happened.
+    /// Whether the move announced by [`lead_to_after`](Self::lead_to_after) has happened.
     pub fn has_moved(&self) -> bool {
         self.shared.state().move_at.is_none()
     }
@@ -106,9 +106,8 @@ impl Proxy {
         self.shared.state().connections
     }
 
-    /// How often a client began to send for the first time or after the server had answered. That
-    /// it asks whether a connection that was idle for a moment is still alive does not count:
-    /// whether it was idle for so long depends on the machine.
+    /// How often a client began to send for the first time or after the server had answered. A
+    /// `PING` without an argument, with which a connection begins, does not count.
     pub fn round_trips(&self) -> usize {
         self.shared.state().round_trips
     }
@@ -256,7 +255,8 @@ impl Shared {
             if matches!(direction, Direction::Requests) && subscribes(&buffer[..length]) {
                 self.state().listens(number);
             }
-            let is_counted = matches!(direction, Direction::Requests) && &buffer[..length] != PROBE;
+            let is_counted =
+                matches!(direction, Direction::Requests) && &buffer[..length] != GREETING;
             if is_counted {
                 let mut state = self.state();
                 state.count_request(number);
@@ -274,7 +274,7 @@ impl Shared {
         self.change(|state| state.close(number));
     }
 
-    /// Passes on what came, or returns `None` where the connection ends.
+    /// Passes on the bytes that came, or returns `None` where the connection ends.
     fn deliver(
         &self,
         number: usize,
@@ -361,5 +361,5 @@ fn subscribes(requests: &[u8]) -> bool {
 }
 
 const SUBSCRIBE: &[u8] = b"SUBSCRIBE\r\n";
-/// What a client sends to a connection that it has not used for a moment.
-const PROBE: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+/// The command with which a client begins a connection that needs no other.
+const GREETING: &[u8] = b"*1\r\n$4\r\nPING\r\n";

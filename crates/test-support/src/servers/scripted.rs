@@ -1,4 +1,4 @@
-//! A server that says what a test wants: one thread a connection, which end with it.
+//! A server that answers as a test wants, with a thread for each connection. They end with it.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// What to do with a command.
+/// The answer to a command.
 pub enum Answer {
     Say(&'static str),
     /// Says nothing, and goes on.
@@ -95,11 +95,11 @@ impl Drop for Scripted {
     }
 }
 
-/// As servers do, without reading what the client sends.
+/// Refuses a connection as servers do, without reading the bytes of the client.
 fn refuse(mut stream: TcpStream, first: &str) -> io::Result<()> {
     stream.write_all(first.as_bytes())?;
     stream.shutdown(Shutdown::Write)?;
-    // What is unread would reset the connection, and the client might miss what was said.
+    // Unread bytes would reset the connection, and the client might miss the refusal.
     io::copy(&mut stream, &mut io::sink()).map(drop)
 }
 

@@ -29,10 +29,10 @@ const GUARDED_SENTINEL: &str = r#"
     wait
 "#;
 
-/// Of what sentinels do every second or more rarely, in milliseconds.
+/// The periods of sentinels that are a second or longer by default, in milliseconds.
 ///
-/// During a failover they look at the servers once a second nevertheless. They trust what they saw
-/// for five times PING-PERIOD, and undo a promotion that was not announced to them for four times
+/// During a failover they query the servers once a second nevertheless. They trust an answer for
+/// five times PING-PERIOD, and undo a promotion that was not announced to them for four times
 /// PUBLISH-PERIOD, so both must be longer than that second. One that was held up for two seconds,
 /// by a busy machine or a slow disk, does nothing for TILT-PERIOD.
 const PERIODS: &str =
@@ -51,8 +51,8 @@ pub struct Sentinels {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// How far replication was when a master began to be replaced. What it acknowledged beyond the
-/// offset at which the other server is promoted is lost, whatever a client does.
+/// The progress of replication when a master began to be replaced. Writes that it acknowledged
+/// beyond the offset at which the other server is promoted are lost, whatever a client does.
 #[derive(Debug)]
 #[expect(dead_code, reason = "its fields are printed")]
 struct Takeover {
@@ -60,8 +60,8 @@ struct Takeover {
     old: usize,
     /// The master's offset in the stream of writes, a moment before.
     offset: String,
-    /// Whether the replica was connected, its offset and how many seconds ago the master last heard
-    /// from it.
+    /// Whether the replica was connected, its offset and how many seconds ago it last answered the
+    /// master.
     replica: String,
 }
 
@@ -185,7 +185,7 @@ impl Sentinels {
         Ok(new)
     }
 
-    /// Leaves the old master what it is for 20 s after a planned failover instead of two.
+    /// Leaves the old master its role for 20 s after a planned failover instead of two.
     pub fn be_slow_to_demote(&self) -> Outcome {
         let slowly = "SENTINEL DEBUG PUBLISH-PERIOD 5000";
         Ok(self.running().try_for_each(|sentinel| query(&sentinel.url(), slowly))?)
@@ -282,7 +282,7 @@ fn is_fine(instance: &HashMap<String, String>) -> bool {
     instance["flags"].split(',').all(|flag| !troubles.contains(&flag))
 }
 
-/// A test that panics says what its servers and sentinels have seen.
+/// Prints the logs of the servers and sentinels if the test panics.
 impl Drop for Sentinels {
     fn drop(&mut self) {
         if !thread::panicking() {

@@ -25,7 +25,7 @@ pub struct Identity {
     pub key: String,
 }
 
-/// What certifies servers and clients.
+/// Certifies servers and clients.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -129,7 +129,7 @@ impl TlsServer {
         &self.authority
     }
 
-    /// What the server's authority has certified.
+    /// The client's identity, certified by the server's authority.
     pub fn client(&self) -> &Identity {
         &self.client
     }
@@ -145,13 +145,13 @@ impl TlsServer {
     }
 }
 
-/// What Valkey and Redis print.
+/// Recognizes the messages that Valkey and Redis print without TLS.
 fn lacks_tls(error: &io::Error) -> bool {
     let printed = error.to_string();
     ["Failed finding TLS support", "Bad directive"].iter().any(|text| printed.contains(text))
 }
 
-/// What a server reads when it starts, and only then.
+/// The files that a server reads when it starts, and only then.
 struct Files {
     directory: PathBuf,
     contents: [(&'static str, String); 3],

@@ -1,8 +1,8 @@
-//! What a key has held, and how long ago a value was replaced.
+//! The values that a key has held, and the time since one was replaced.
 
 use std::time::{Duration, Instant};
 
-/// What a key has held, one after the other.
+/// The values that a key has held, one after the other.
 pub(super) struct History {
     pub(super) states: Vec<State>,
 }

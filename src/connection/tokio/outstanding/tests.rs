@@ -19,7 +19,7 @@ impl Wake for Woken {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Polls a call without a reply, then does `what`, and polls it again.
+/// Polls a call without a reply, then calls `what`, and polls it again.
 fn after(what: impl FnOnce(&Outstanding)) -> (usize, Poll<RedisResult<()>>) {
     let outstanding = Outstanding::many(4 * SECOND, SECOND);
     let woken = Arc::new(Woken::default());

@@ -1,11 +1,11 @@
-//! What has happened in a cluster, for a test that fails: whether a failover was among it.
+//! The history of a cluster, for a test that fails: whether there was a failover.
 
 use super::nodes::{Cluster, NODES};
 use crate::servers::Outcome;
 use crate::servers::logs::{end_of, field, log_of};
 use std::{fmt::Write, thread};
 
-/// Prints what has happened in a cluster if the test that holds it panics.
+/// Prints the history of a cluster if the test that holds it panics.
 pub struct Witness<'a>(pub &'a Cluster);
 
 impl Cluster {
@@ -20,7 +20,7 @@ impl Cluster {
         self.history.logs.push((index, log));
     }
 
-    /// Whether no node was elected since the start: then none has lost what another one had
+    /// Whether no node was elected since the start: then none has lost a write that another one had
     /// acknowledged.
     pub fn has_kept_its_roles(&self) -> Outcome<bool> {
         Ok(self.roles()? == self.history.roles)

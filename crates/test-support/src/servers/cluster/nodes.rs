@@ -1,4 +1,4 @@
-//! The nodes of a cluster, and what each of them knows.
+//! The nodes of a cluster, and the view of each.
 
 use super::view::{self, Node};
 use crate::servers::{Outcome, query, url, wait_for};
@@ -21,8 +21,7 @@ pub struct Cluster {
     pub(super) history: ClusterHistory,
 }
 
-/// Which nodes were masters, with the epochs of their elections, and what nodes that were restarted
-/// had printed.
+/// The roles of the nodes, with the epochs of their elections, and the logs of restarted nodes.
 #[derive(Default)]
 pub(super) struct ClusterHistory {
     pub(super) roles: Vec<String>,

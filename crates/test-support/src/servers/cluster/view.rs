@@ -1,4 +1,4 @@
-//! What one node of a cluster knows of all nodes.
+//! The view that one node of a cluster has of all nodes.
 
 use crate::servers::Outcome;
 use std::ops::RangeInclusive;
