@@ -153,9 +153,9 @@ impl Connector {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Retires a generation, because the address may now lead to another server. Returns whether the
-    /// next call uses another connection. If the last generation was retired less than 250 ms ago,
-    /// this one stays: while the address leads to the same server, not every call reconnects.
+    /// Retires a generation, because the address may now lead to another server. Returns whether
+    /// the next call uses another connection. If the last generation was retired less than 250 ms
+    /// ago, this one stays: while the address leads to the same server, not every call reconnects.
     pub(crate) fn retire_demoted(&self, generation: usize) -> bool {
         let mut retired_at = self.retired_at.lock();
         if generation == self.generation() {

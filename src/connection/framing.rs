@@ -1,4 +1,4 @@
-//! A bound on what a reply can make a client buffer before the driver has parsed any of it.
+//! A bound on the bytes that a client buffers for a reply before the driver has parsed any of it.
 
 use std::io;
 

@@ -97,7 +97,7 @@ pub enum Error {
         source: CodecError,
     },
     /// Stored bytes are not a value of the codec. They stay where they are, unless the command
-    /// removes what it reads; [`undecoded`](Self::undecoded) returns them in any case.
+    /// removes them; [`undecoded`](Self::undecoded) returns them in any case.
     #[error("{attempt}: {source}")]
     Decode {
         /// The attempted command.
@@ -247,8 +247,8 @@ impl Error {
         }
     }
 
-    /// The stored bytes that could not be decoded. After a command that removes what it reads, such
-    /// as a pop, they exist only here.
+    /// The stored bytes that could not be decoded. After a command that removes them, such as a
+    /// pop, they exist only here.
     pub fn undecoded(&self) -> Option<&[u8]> {
         match self {
             Error::Decode { source, .. } => Some(source.bytes()),

@@ -82,8 +82,8 @@ impl RetryDecision {
     }
 
     /// Decides on a wait. It continues after everything that cannot have taken an item: without a
-    /// connection, after transient refusals, and when a connection ends, since a server sends what
-    /// it took before it closes. A reply that is cut off has an item, and a silent server may have
+    /// connection, after transient refusals, and when a connection ends, since a server sends an
+    /// item that it took before it closes. A reply that is cut off has an item, and a silent server may have
     /// taken one, unless it `is_replaced`: then another server has the list.
     pub(crate) fn on_wait(
         outcome: &TransportResult<Value>,

@@ -80,8 +80,8 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Decides on the next step without a reply. Another server may have taken over from one that hangs,
-    /// and perhaps nothing else ever reports it.
+    /// Decides on the next step without a reply. Another server may have taken over from one that
+    /// hangs, and perhaps nothing else ever reports it.
     pub(crate) fn without_reply(&self, fault: &TransportError, repeatable: bool) -> RetryDecision {
         if matches!(fault, TransportError::Broken(_)) {
             self.servers.mark_stale();

@@ -139,8 +139,8 @@ impl AsyncConnection {
         timeout(deadline.left(), exchange).await.unwrap_or_else(|_| Err(timed_out()))?
     }
 
-    /// Probes whether the server answers, and in step: a reply that was late, or to another command,
-    /// does not contain the number.
+    /// Probes whether the server answers, and in step: a reply that was late, or to another
+    /// command, does not contain the number.
     pub(crate) async fn probe(&self, silence: Duration, deadline: Deadline) -> RedisResult<()> {
         let number = nonce();
         let mut ping = redis::cmd("PING");

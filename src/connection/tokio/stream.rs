@@ -68,9 +68,9 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A stream that observes the framing of what arrives, and counts its progress: bytes that arrive,
-/// and bytes that are sent after the socket had refused them. Bytes that are sent immediately prove nothing,
-/// for they may only have entered a buffer of this machine.
+/// A stream that observes the framing of incoming bytes, and counts its progress: bytes that arrive,
+/// and bytes that are sent after the socket had refused them. Bytes that are sent immediately prove
+/// nothing, for they may only have entered a buffer of this machine.
 struct Metered<S> {
     stream: S,
     /// `None` for bytes that are encrypted.

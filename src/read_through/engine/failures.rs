@@ -42,7 +42,7 @@ impl<T> Failures<T> {
         Some(&failure.what)
     }
 
-    /// Adds `what`, which has this many `bytes`.
+    /// Adds a failure, which has this many `bytes`.
     pub(super) fn insert(
         &mut self,
         location: EntryLocation,
