@@ -1,13 +1,14 @@
 //! The proxy that other tests use to count round trips and to make faults.
 
-use redis_collections::LocalServer;
+use redis_collections::{Client, LocalServer, RedisDict};
 use std::{
     error::Error,
     io::ErrorKind,
+    thread,
     time::{Duration, Instant},
 };
 use support::servers::proxy::{Direction, Proxy};
-use support::{Lines, ask, eventually};
+use support::{IDLE, Lines, ask, eventually};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -26,6 +27,20 @@ fn is_closed(lines: &mut Lines) -> bool {
         Ok(line) => line.is_empty(),
         Err(error) => error.kind() != ErrorKind::WouldBlock,
     }
+}
+
+#[test]
+fn greetings_and_probes_of_connections_are_not_counted() -> Outcome {
+    let (_server, proxy) = server_and_proxy()?;
+    let client = Client::open(&proxy.url())?;
+    let dict: RedisDict<String, u64> = RedisDict::new(&client, "probed");
+    dict.get("a")?;
+    assert_eq!(proxy.round_trips(), 1);
+    // The client probes a connection that was idle for so long.
+    thread::sleep(IDLE);
+    dict.get("a")?;
+    assert_eq!(proxy.round_trips(), 2);
+    Ok(())
 }
 
 #[test]

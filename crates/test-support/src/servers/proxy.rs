@@ -106,8 +106,8 @@ impl Proxy {
         self.shared.state().connections
     }
 
-    /// How often a client began to send for the first time or after the server had answered. A
-    /// `PING` without an argument, with which a connection begins, does not count.
+    /// How often a client began to send for the first time or after the server had answered. The
+    /// greeting of a new connection and the probe of an idle one do not count.
     pub fn round_trips(&self) -> usize {
         self.shared.state().round_trips
     }
@@ -256,7 +256,7 @@ impl Shared {
                 self.state().listens(number);
             }
             let is_counted =
-                matches!(direction, Direction::Requests) && &buffer[..length] != GREETING;
+                matches!(direction, Direction::Requests) && !is_ping(&buffer[..length]);
             if is_counted {
                 let mut state = self.state();
                 state.count_request(number);
@@ -360,6 +360,14 @@ fn subscribes(requests: &[u8]) -> bool {
     requests.windows(SUBSCRIBE.len()).any(|window| window == SUBSCRIBE)
 }
 
+/// Returns whether these bytes are the greeting of a new connection, or the probe of an idle one,
+/// which a busy machine may need.
+fn is_ping(request: &[u8]) -> bool {
+    const GREETING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+    const PROBE: &[u8] = b"*2\r\n$4\r\nPING\r\n$16\r\n";
+    const NONCE_AND_END: usize = 18;
+    request == GREETING
+        || request.strip_prefix(PROBE).is_some_and(|nonce| nonce.len() == NONCE_AND_END)
+}
+
 const SUBSCRIBE: &[u8] = b"SUBSCRIBE\r\n";
-/// The command with which a client begins a connection that needs no other.
-const GREETING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
