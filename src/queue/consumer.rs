@@ -66,7 +66,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// Sets the maximum number of jobs that one round trip claims: one to 1,000. Defaults to one. A
     /// job waits for those before it in the batch.
     pub fn batch(mut self, jobs: usize) -> Self {
-        self.batch = jobs.clamp(1, MOST_CLAIMED);
+        self.batch = jobs.clamp(1, MAX_BATCH);
         self
     }
 
@@ -131,10 +131,10 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
 
     /// Returns whether the next job must run alone, because one more loss would bury it.
     pub(super) fn next_must_run_alone(&self) -> bool {
-        self.session.ledger().jobs.next_must_run_alone(self.most_deliveries())
+        self.session.ledger().jobs.next_must_run_alone(self.max_deliveries())
     }
 
-    pub(super) fn most_deliveries(&self) -> u32 {
+    pub(super) fn max_deliveries(&self) -> u32 {
         self.session.shared_settings().max_deliveries
     }
 
@@ -195,13 +195,13 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             // A job from an earlier wait is there without a claim.
             let has_some = polled.claimed || self.session.ledger().jobs.has_ready();
             if has_some || is_last {
-                return Ok(has_some && !deadline.is_over_for(FOR_UNDECODABLE));
+                return Ok(has_some && !deadline.is_over_for(UNDECODABLE_TIMEOUT));
             }
             let until_look = self.look.saturating_duration_since(Instant::now());
             let longest = until_look.min(self.session.shared_settings().lease / 2);
             let time = deadline.left().min(longest);
-            if polled.paused || time < SHORTEST_WAIT {
-                executor.pause(time.min(WHILE_PAUSED)).await;
+            if polled.paused || time < MIN_WAIT {
+                executor.pause(time.min(CLAIM_RETRY_INTERVAL)).await;
                 continue;
             }
             match self.session.wait(&executor, time).await {
@@ -210,7 +210,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
                 // A server that is full or busy accepts no new jobs, but may deliver those that it
                 // has.
                 Err(error) if error.is_transient() => {
-                    let longest = if error.code().is_some() { WHILE_PAUSED } else { Duration::MAX };
+                    let longest =
+                        if error.code().is_some() { CLAIM_RETRY_INTERVAL } else { Duration::MAX };
                     executor.pause(pauses.next().min(longest).min(deadline.left())).await;
                 }
                 Err(error) => return Err(error),
@@ -254,8 +255,11 @@ impl Default for HandlerCapacity {
 /// The interval between checks for delayed jobs that are due.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// Servers are late for shorter waits, or treat them as endless.
-const SHORTEST_WAIT: Duration = Duration::from_millis(5);
-const WHILE_PAUSED: Duration = Duration::from_millis(50);
-/// How long to look for a decodable job after the time is up.
-const FOR_UNDECODABLE: Duration = Duration::from_secs(1);
-const MOST_CLAIMED: usize = 1000;
+const MIN_WAIT: Duration = Duration::from_millis(5);
+/// The maximum pause before the next claim while the queue is paused, while the time left is too
+/// short for a wait, and after a server that is full or busy has refused a wait.
+const CLAIM_RETRY_INTERVAL: Duration = Duration::from_millis(50);
+/// How much longer a call may search for a decodable job after its time is up.
+const UNDECODABLE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum number of jobs that one claim asks for.
+pub(super) const MAX_BATCH: usize = 1000;

@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use super::shared_settings::{SHORTEST_LEASE, SharedSettings, StoredSettings};
+use super::shared_settings::{MIN_LEASE, SharedSettings, StoredSettings};
 
 /// Settings of a [`WorkQueue`](crate::WorkQueue) for its jobs.
 ///
@@ -60,7 +60,7 @@ impl QueueSettings {
 
     /// Sets how many dead jobs are kept, the latest ones. Defaults to 10,000.
     pub fn dead_capacity(mut self, jobs: usize) -> Self {
-        self.dead_capacity = Some(jobs.min(LONGEST_LIST));
+        self.dead_capacity = Some(jobs.min(MAX_DEAD_CAPACITY));
         self
     }
 
@@ -92,7 +92,7 @@ impl QueueSettings {
         let own = self.shared();
         let deliveries = deliveries.and_then(|number| u32::try_from(number).ok());
         SharedSettings {
-            lease: lease.map_or(own.lease, Duration::from_millis).max(SHORTEST_LEASE),
+            lease: lease.map_or(own.lease, Duration::from_millis).max(MIN_LEASE),
             max_deliveries: deliveries.unwrap_or(own.max_deliveries),
             dead_capacity: dead
                 .and_then(|number| number.try_into().ok())
@@ -110,9 +110,9 @@ impl QueueSettings {
     /// The reason why these settings cannot be used, if there is one.
     pub(super) fn problem(&self) -> Option<&'static str> {
         let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared();
-        if lease < SHORTEST_LEASE {
+        if lease < MIN_LEASE {
             Some("the lease of a work queue is at least half a second")
-        } else if lease > LONGEST_TIME || self.longest_backoff > LONGEST_TIME {
+        } else if lease > MAX_TIME || self.longest_backoff > MAX_TIME {
             Some("the lease and the backoff of a work queue are at most 100 days")
         } else if max_deliveries == 0 || dead_capacity == 0 {
             Some("max_deliveries and dead_capacity must be greater than zero")
@@ -143,10 +143,12 @@ pub(super) fn spread(width: f64) -> f64 {
     1.0 + width * (random as f64 / f64::from(u32::MAX) * 2.0 - 1.0)
 }
 
-/// Scripts write much larger numbers in a form that no command accepts.
-const LONGEST_LIST: usize = u32::MAX as usize;
+/// The capacity to which larger ones are cut: scripts write much larger numbers in a form that no
+/// command accepts.
+const MAX_DEAD_CAPACITY: usize = u32::MAX as usize;
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
-const LONGEST_TIME: Duration = Duration::from_secs(100 * 24 * 3600);
+/// The longest lease and backoff that settings may have.
+const MAX_TIME: Duration = Duration::from_secs(100 * 24 * 3600);
 
 #[cfg(test)]
 mod tests {

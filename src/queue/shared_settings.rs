@@ -41,4 +41,5 @@ pub(crate) fn report(
 
 const NAMES: [&str; 3] = ["lease in milliseconds", "max_deliveries", "dead_capacity"];
 
-pub(crate) const SHORTEST_LEASE: Duration = Duration::from_millis(500);
+/// The shortest lease that settings may have.
+pub(crate) const MIN_LEASE: Duration = Duration::from_millis(500);

@@ -212,7 +212,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
                 if deadline.is_over() {
                     return Ok(false);
                 }
-                queue.executor.pause(BETWEEN_STATS.min(deadline.left())).await;
+                queue.executor.pause(DRAIN_CHECK_INTERVAL.min(deadline.left())).await;
             }
         })
     }
@@ -308,8 +308,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         if let Some(problem) = self.settings.problem() {
             return Err(Error::Configuration(problem.into()));
         }
-        let without_a_tag = self.executor.is_cluster() && !self.keys.are_together();
-        let reason = self.keys.refusal().or(without_a_tag.then_some(WITHOUT_A_TAG));
+        let lacks_tag = self.executor.is_cluster() && !self.keys.are_together();
+        let reason = self.keys.refusal().or(lacks_tag.then_some(MISSING_HASH_TAG));
         reason.map_or(Ok(()), |reason| {
             let attempt = Box::new(self.pushing().attempt());
             Err(Error::InvalidArgument { attempt, reason: reason.into() })
@@ -345,8 +345,10 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for WorkQueue<T, E> {
     }
 }
 
-const WITHOUT_A_TAG: &str = "in a cluster the name of a work queue needs a hash tag, which keeps its \
-    keys together: {jobs} rather than jobs";
+/// The reason for refusing a name in a cluster.
+const MISSING_HASH_TAG: &str = "in a cluster the name of a work queue needs a hash tag, which \
+    keeps its keys together: {jobs} rather than jobs";
 
 const MOST_LOOKS: usize = 4;
-const BETWEEN_STATS: Duration = Duration::from_millis(50);
+/// The interval between checks of `drain`.
+const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(50);

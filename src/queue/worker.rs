@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::consumer::{Consumer, HandlerCapacity};
+use super::consumer::{Consumer, HandlerCapacity, MAX_BATCH};
 use super::handler_guard::HandlerGuard;
 use super::job::Job;
 use super::settings::QueueSettings;
@@ -101,7 +101,7 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
     /// free. Defaults to one. Larger batches are faster for short jobs; in a batch of long jobs
     /// they wait for each other.
     pub fn batch(mut self, jobs: usize) -> Self {
-        self.batch = jobs.clamp(1, MOST_CLAIMED);
+        self.batch = jobs.clamp(1, MAX_BATCH);
         self
     }
 
@@ -124,7 +124,7 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
     fn wanted(&self, held: usize) -> Option<(usize, HandlerCapacity)> {
         let free = self.concurrency.checked_sub(held).filter(|free| *free > 0)?;
         let capacity = HandlerCapacity { free, running: held, begins: false };
-        Some((free.min(MOST_CLAIMED).max(self.batch), capacity))
+        Some((free.min(MAX_BATCH).max(self.batch), capacity))
     }
 }
 
@@ -183,8 +183,8 @@ where
             match finish(consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), capacity)) {
                 Ok(claimed) => {
                     backoff = WorkerBackoff::new();
-                    let most = consumer.most_deliveries();
-                    runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
+                    let max_deliveries = consumer.max_deliveries();
+                    runs_alone = claimed.first().is_some_and(|job| job.is_last(max_deliveries));
                     for job in claimed {
                         held.fetch_add(1, Ordering::AcqRel);
                         // The threads end only after the sender.
@@ -272,8 +272,8 @@ where
             match consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), capacity).await {
                 Ok(claimed) => {
                     backoff = WorkerBackoff::new();
-                    let most = consumer.most_deliveries();
-                    runs_alone = claimed.first().is_some_and(|job| job.is_last(most));
+                    let max_deliveries = consumer.max_deliveries();
+                    runs_alone = claimed.first().is_some_and(|job| job.is_last(max_deliveries));
                     let guarded = |job| HandlerGuard::of(job, self.settings());
                     waiting.lock().extend(claimed.into_iter().map(guarded));
                 }
@@ -288,7 +288,7 @@ where
         let _ = timeout(self.grace, all).await;
         let overdue = tasks.len();
         // A task that blocks its thread cannot be dropped.
-        let _ = timeout(FOR_DROPPING, tasks.shutdown()).await;
+        let _ = timeout(SHUTDOWN_TIMEOUT, tasks.shutdown()).await;
         consumer.give_back();
         let closed = consumer.close().await;
         outcome.and(closed).map(|()| overdue)
@@ -320,6 +320,6 @@ impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {
 
 /// The interval between checks of the stop handle.
 const BETWEEN_GLANCES: Duration = Duration::from_millis(250);
+/// How long the drop of the tasks may take after the grace period.
 #[cfg(feature = "async")]
-const FOR_DROPPING: Duration = Duration::from_secs(1);
-const MOST_CLAIMED: usize = 1000;
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

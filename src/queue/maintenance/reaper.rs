@@ -84,7 +84,7 @@ impl Reaper {
     /// Takes back the jobs of the first of some consumers. Returns how many of the consumers are
     /// finished.
     fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<usize> {
-        let (keys, lost) = (&self.keys, &lost[..lost.len().min(AT_A_TIME)]);
+        let (keys, lost) = (&self.keys, &lost[..lost.len().min(MAX_REAPED)]);
         let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared_settings();
         let request = Request::script(&REAP, 7 + lost.len()).key(keys.queue());
         let request = request.key(&keys.consumers).key(&keys.dead).key(&keys.gone);
@@ -123,8 +123,8 @@ fn ids(reply: Reply<'_>) -> Result<Vec<ConsumerId>> {
     Ok(reply::raw_many(reply)?.iter().map(|id| ConsumerId::parse(id)).collect())
 }
 
-/// How many consumers one script takes jobs back from, so that it ends soon.
-const AT_A_TIME: usize = 100;
+/// The maximum number of consumers that one script reaps, so that it ends soon.
+const MAX_REAPED: usize = 100;
 
 #[cfg(all(test, feature = "local-server"))]
 mod tests {

@@ -94,7 +94,8 @@ impl MaintenanceThread {
             let now = Instant::now();
             if now >= renewal {
                 let renewed = self.renew_leases(client, &sessions);
-                renewal = now + if renewed.is_ok() { third } else { third.min(AFTER_A_FAILURE) };
+                renewal =
+                    now + if renewed.is_ok() { third } else { third.min(FAILURE_RETRY_INTERVAL) };
             }
             let maintained = sessions.iter().map(|session| finish(session.maintain(client)));
             let failed = maintained.filter(Result::is_err).count() > 0;
@@ -119,7 +120,7 @@ impl MaintenanceThread {
             match sessions.iter().any(|session| session.is_busy()) {
                 true => {
                     self.handle.rest(false);
-                    self.handle.block(if failed { AFTER_A_FAILURE } else { TICK }.min(left))
+                    self.handle.block(if failed { FAILURE_RETRY_INTERVAL } else { TICK }.min(left))
                 }
                 false => self.handle.block(left),
             };
@@ -164,4 +165,5 @@ impl MaintenanceThread {
 const HEARTBEAT_ARGUMENTS: usize = 3;
 /// The interval of rounds while consumers have something to settle.
 const TICK: Duration = Duration::from_millis(50);
-const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
+/// The interval of attempts after a failed request.
+const FAILURE_RETRY_INTERVAL: Duration = Duration::from_millis(250);

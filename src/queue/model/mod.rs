@@ -21,7 +21,7 @@ struct QueueModel {
     batch: usize,
     /// The number of programs, one or two.
     programs: usize,
-    most_deliveries: u8,
+    max_deliveries: u8,
     /// How many of the programs have requests that take time, and so can be lost.
     late: usize,
     /// Requests or replies that get lost.
@@ -79,7 +79,7 @@ const REPLIES: QueueModel = QueueModel {
     jobs: 2,
     batch: 2,
     programs: 2,
-    most_deliveries: 3,
+    max_deliveries: 3,
     late: 1,
     losses: 1,
     refusals: 1,
@@ -104,11 +104,11 @@ const LEASES: QueueModel = QueueModel { losses: 0, ..FREEZES };
 const TWICE: QueueModel = QueueModel { jobs: 1, waits: 1, losses: 2, ..FREEZES };
 const RENEWALS: QueueModel = QueueModel { jobs: 1, renewals: 1, ..FREEZES };
 const LOSSES: QueueModel =
-    QueueModel { jobs: 1, expiries: 2, notes: 1, most_deliveries: 2, counts: true, ..FREEZES };
+    QueueModel { jobs: 1, expiries: 2, notes: 1, max_deliveries: 2, counts: true, ..FREEZES };
 const CRASHES: QueueModel = QueueModel { jobs: 1, counts: true, crashes: 1, waits: 1, ..FREEZES };
 const LEAVES: QueueModel = QueueModel { closes: 1, waits: 1, expiries: 0, ..FREEZES };
 const STOPS: QueueModel =
-    QueueModel { stops: 1, most_deliveries: 2, losses: 0, refusals: 0, ..REPLIES };
+    QueueModel { stops: 1, max_deliveries: 2, losses: 0, refusals: 0, ..REPLIES };
 const RELAPSES: QueueModel =
     QueueModel { batch: 1, programs: 1, losses: 0, refusals: 0, waits: 1, relapses: 1, ..REPLIES };
 const RETURNS: QueueModel = QueueModel {

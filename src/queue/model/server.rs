@@ -18,7 +18,7 @@ pub(crate) struct QueueServer {
     pub(crate) delayed: BTreeSet<RawItem>,
     pub(crate) dead: Vec<RawItem>,
     batch: usize,
-    most_deliveries: u8,
+    max_deliveries: u8,
     pub(super) mutant: QueueMutant,
     /// The number of writes after which the running script stops.
     pub(super) writes: Option<u8>,
@@ -67,7 +67,7 @@ impl QueueServer {
             delayed: BTreeSet::new(),
             dead: Vec::new(),
             batch: model.batch,
-            most_deliveries: model.most_deliveries,
+            max_deliveries: model.max_deliveries,
             mutant: model.mutant,
             writes: None,
         }
@@ -205,7 +205,7 @@ impl QueueServer {
     }
 
     pub(super) fn is_buried(&self, before: &RawItem, after: &RawItem) -> bool {
-        deliveries(after) >= self.most_deliveries && deliveries(after) > deliveries(before)
+        deliveries(after) >= self.max_deliveries && deliveries(after) > deliveries(before)
     }
 
     /// Does the work of `recover.lua`.

@@ -131,7 +131,7 @@ impl ConsumerSession {
         };
         if has_done {
             self.maintenance.wake_now();
-            self.left.block(FOR_LEAVING);
+            self.left.block(LEAVE_TIMEOUT);
         }
     }
 
@@ -195,7 +195,9 @@ impl ConsumerSession {
                 Err(PollBlocked::Doubt)
                     if !self.left_to_maintenance.load(Ordering::Acquire)
                         && self.resolve_doubt(executor).await? => {}
-                Err(PollBlocked::Busy | PollBlocked::Doubt) => executor.pause(WHILE_BUSY).await,
+                Err(PollBlocked::Busy | PollBlocked::Doubt) => {
+                    executor.pause(BUSY_RETRY_INTERVAL).await
+                }
             }
         }
     }
@@ -235,7 +237,8 @@ impl ConsumerSession {
     }
 }
 
-const WHILE_BUSY: Duration = Duration::from_millis(1);
+/// The interval between attempts to begin a poll that another request blocks.
+const BUSY_RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
-/// How long the drop of a consumer's last owner takes at most.
-const FOR_LEAVING: Duration = Duration::from_secs(1);
+/// The maximum time that the drop of a consumer's last owner takes.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -32,7 +32,7 @@ impl ConsumerSession {
         self.ledger().give_up(Instant::now());
         self.resolve_doubt(executor).await?;
         let waits = self.ledger().jobs.settleable_for(Instant::now());
-        if waits.is_some_and(|time| time >= BEFORE_SETTLING) {
+        if waits.is_some_and(|time| time >= SETTLE_DELAY) {
             self.settle_at_once(executor).await?;
         }
         self.leave(executor).await.map(drop)
@@ -53,7 +53,7 @@ impl ConsumerSession {
             if still_runs && self.settle_at_once(executor).await? && !self.can_settle() {
                 break;
             }
-            executor.pause(WHILE_ANOTHER_SETTLES).await;
+            executor.pause(SETTLE_RETRY_INTERVAL).await;
         }
         Ok(())
     }
@@ -101,7 +101,8 @@ impl ConsumerSession {
     }
 }
 
-/// How long to wait for a claim that can carry the settlements.
-const BEFORE_SETTLING: Duration = Duration::from_millis(40);
+/// How long settlements wait for a claim that can carry them.
+const SETTLE_DELAY: Duration = Duration::from_millis(40);
 
-const WHILE_ANOTHER_SETTLES: Duration = Duration::from_millis(1);
+/// The interval between attempts to settle while another request of the consumer is in flight.
+const SETTLE_RETRY_INTERVAL: Duration = Duration::from_millis(1);

@@ -6,7 +6,7 @@ use super::super::program::{Begins::AfterTheServer, ConsumingProgram, moment};
 use super::super::raw_item::name;
 use super::super::server::{ConsumerReply, ConsumerRequest};
 use super::{InFlight, QueueAction, QueueWorld};
-use crate::queue::session::{FOR_A_REPORT, Fate, RequestOutcome};
+use crate::queue::session::{Fate, REPORT_TIMEOUT, RequestOutcome};
 
 impl QueueWorld {
     /// Lists the events that may happen now.
@@ -35,7 +35,7 @@ impl QueueWorld {
         match self.found {
             Some(_) => {
                 actions.push(QueueAction::Reap);
-                let stops = if left.stops > 0 { 0..MOST_WRITES } else { 0..0 };
+                let stops = if left.stops > 0 { 0..MAX_WRITES } else { 0..0 };
                 actions.extend(stops.map(QueueAction::StopReaping));
             }
             None => {
@@ -126,7 +126,7 @@ impl QueueWorld {
                 if left.stops > 0
                     && matches!(&sent.request, ConsumerRequest::Poll(poll) if !poll.waits)
                 {
-                    actions.extend((0..MOST_WRITES).map(|writes| QueueAction::Stop(place, writes)));
+                    actions.extend((0..MAX_WRITES).map(|writes| QueueAction::Stop(place, writes)));
                 }
             }
         }
@@ -213,7 +213,7 @@ impl QueueWorld {
                 self.receive(by, |program| program.drop_wait(request));
             }
             QueueAction::GiveUp(by) => {
-                let late = moment() + FOR_A_REPORT;
+                let late = moment() + REPORT_TIMEOUT;
                 self.receive(Some(by), |program| program.ledger.give_up(late));
             }
             QueueAction::Expire(id) => {
@@ -329,5 +329,5 @@ impl QueueWorld {
     }
 }
 
-/// The maximum number of writes of a script before those after which it does not fail.
-const MOST_WRITES: u8 = 6;
+/// A script that stops does so before it has made this many writes. Later ones do not fail.
+const MAX_WRITES: u8 = 6;

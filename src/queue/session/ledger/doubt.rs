@@ -34,7 +34,7 @@ impl Ledger {
     /// Stops waiting for a late report: the outcome is unknown.
     pub(crate) fn give_up(&mut self, now: Instant) {
         let is_late =
-            |(_, since): &mut (PollRequest, Instant)| now.duration_since(*since) >= FOR_A_REPORT;
+            |(_, since): &mut (PollRequest, Instant)| now.duration_since(*since) >= REPORT_TIMEOUT;
         if let Some((wait, _)) = self.dropped_wait.take_if(is_late) {
             self.finish(&wait, RequestOutcome::Unknown, now);
         }
@@ -160,5 +160,5 @@ impl Ledger {
     }
 }
 
-/// How long the report of a dropped wait may take, during which its consumer cannot claim.
-pub(crate) const FOR_A_REPORT: Duration = Duration::from_secs(1);
+/// How long the report of a dropped wait may take. Until then its consumer cannot claim.
+pub(crate) const REPORT_TIMEOUT: Duration = Duration::from_secs(1);

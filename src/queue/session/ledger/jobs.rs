@@ -179,7 +179,7 @@ impl Jobs {
         let decided = || self.entries.iter().take_while(|entry| entry.fate.is_decided());
         let mut individual = decided().enumerate().filter(|(_, entry)| entry.fate.needs_settling());
         let trimmed =
-            individual.nth(MOST_FATES).map_or_else(|| decided().count(), |(index, _)| index);
+            individual.nth(MAX_FATES).map_or_else(|| decided().count(), |(index, _)| index);
         let done = decided().take(trimmed).filter(|entry| entry.fate == Fate::Done).count();
         let next: Vec<u64> = match record {
             Record::Next(most) => self.unrecorded(most).collect(),
@@ -196,7 +196,7 @@ impl Jobs {
             };
             Some((index, entry.number, fate))
         });
-        let fates: Vec<_> = fates.take(MOST_FATES).collect();
+        let fates: Vec<_> = fates.take(MAX_FATES).collect();
         let settles = trimmed > 0 || !fates.is_empty();
         settles.then_some(Settlement { trimmed, done, fates })
     }
@@ -270,9 +270,9 @@ impl Fate {
     /// The same fate with a reason of bounded length.
     pub(crate) fn bounded(mut self) -> Self {
         if let Self::Retry(_, reason) | Self::Bury(reason) = &mut self
-            && reason.len() > LONGEST_REASON
+            && reason.len() > MAX_REASON_LENGTH
         {
-            let end = (0..=LONGEST_REASON).rfind(|end| reason.is_char_boundary(*end));
+            let end = (0..=MAX_REASON_LENGTH).rfind(|end| reason.is_char_boundary(*end));
             reason.truncate(end.unwrap_or_default());
             reason.push('…');
         }
@@ -290,6 +290,6 @@ impl Fate {
 }
 
 /// The maximum length in bytes of the reason why a job failed.
-const LONGEST_REASON: usize = 4096;
-/// How many jobs a poll settles one by one.
-const MOST_FATES: usize = 1000;
+const MAX_REASON_LENGTH: usize = 4096;
+/// The maximum number of jobs that a poll settles one by one.
+const MAX_FATES: usize = 1000;

@@ -22,7 +22,7 @@ mod tests;
 use std::time::{Duration, Instant};
 
 #[cfg(test)]
-pub(crate) use self::doubt::FOR_A_REPORT;
+pub(crate) use self::doubt::REPORT_TIMEOUT;
 pub(crate) use self::jobs::{Fate, Settlement};
 use self::jobs::{Jobs, Record};
 pub(crate) use self::mutant::LedgerMutant;
@@ -149,7 +149,7 @@ impl Ledger {
             consumer: self.consumer.clone(),
             known: self.known.then_some(self.sequence),
             held: self.jobs.len(),
-            sequence: self.sequence % LAST_SEQUENCE + 1,
+            sequence: self.sequence % MAX_SEQUENCE + 1,
             settlement: None,
             claims: false,
             waits: false,
@@ -273,4 +273,4 @@ pub(crate) fn tombstone(consumer: &ConsumerId) -> Vec<u8> {
 
 /// Poll numbers fit into the fraction of a time in milliseconds. A server that has received no poll
 /// reports zero.
-const LAST_SEQUENCE: u16 = 2047;
+const MAX_SEQUENCE: u16 = 2047;

@@ -262,11 +262,11 @@ fn a_consumer_in_doubt_is_not_lost_by_a_late_heartbeat() {
 #[test]
 fn sequence_numbers_wrap_around_without_zero() {
     let mut both = LedgerAndList::new();
-    for _ in 0..=LAST_SEQUENCE {
+    for _ in 0..=MAX_SEQUENCE {
         both.claim(&["a"]);
         let (number, _) = both.take_all()[0];
         both.ledger.jobs.decide(number, Fate::Done, Instant::now());
         both.claim(&[]);
-        assert!((1..=LAST_SEQUENCE).contains(&both.sequence));
+        assert!((1..=MAX_SEQUENCE).contains(&both.sequence));
     }
 }
