@@ -44,8 +44,8 @@ pub struct Consumer<T: Codec, E: RoundTrips = Client> {
     batch: usize,
     /// Whether the maintenance thread renews its lease.
     is_kept: bool,
-    /// When to check for delayed jobs that are due.
-    look: Instant,
+    /// When to check next for delayed jobs that are due.
+    next_due_check: Instant,
     codec: PhantomData<fn() -> T>,
 }
 
@@ -59,8 +59,14 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     pub(super) fn new(queue: &WorkQueue<T, E>) -> Self {
         let session = Arc::new(queue.session());
-        let look = Instant::now();
-        Self { queue: queue.clone(), session, batch: 1, is_kept: false, look, codec: PhantomData }
+        Self {
+            queue: queue.clone(),
+            session,
+            batch: 1,
+            is_kept: false,
+            next_due_check: Instant::now(),
+            codec: PhantomData,
+        }
     }
 
     /// Sets the maximum number of jobs that one round trip claims: one to 1,000. Defaults to one. A
@@ -180,25 +186,25 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         let mut pauses = Pauses::new();
         loop {
             let is_last = deadline.is_over();
-            let looks = Instant::now() >= self.look;
-            let polled = match self.session.claim(&executor, wanted, looks).await {
+            let checks_due = Instant::now() >= self.next_due_check;
+            let polled = match self.session.claim(&executor, wanted, checks_due).await {
                 Err(error) if error.is_transient() && !is_last => {
                     executor.pause(pauses.next().min(deadline.left())).await;
                     continue;
                 }
                 claimed => claimed?,
             };
-            if polled.looked {
-                let due = polled.due.unwrap_or(BETWEEN_LOOKS);
-                self.look = Instant::now() + due.min(BETWEEN_LOOKS);
+            if polled.checked_due {
+                let due = polled.due.unwrap_or(DUE_CHECK_INTERVAL);
+                self.next_due_check = Instant::now() + due.min(DUE_CHECK_INTERVAL);
             }
             // A job from an earlier wait is there without a claim.
             let has_some = polled.claimed || self.session.ledger().jobs.has_ready();
             if has_some || is_last {
                 return Ok(has_some && !deadline.is_over_for(UNDECODABLE_TIMEOUT));
             }
-            let until_look = self.look.saturating_duration_since(Instant::now());
-            let longest = until_look.min(self.session.shared_settings().lease / 2);
+            let until_check = self.next_due_check.saturating_duration_since(Instant::now());
+            let longest = until_check.min(self.session.shared_settings().lease / 2);
             let time = deadline.left().min(longest);
             if polled.paused || time < MIN_WAIT {
                 executor.pause(time.min(CLAIM_RETRY_INTERVAL)).await;
@@ -253,7 +259,7 @@ impl Default for HandlerCapacity {
 }
 
 /// The interval between checks for delayed jobs that are due.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const DUE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Servers are late for shorter waits, or treat them as endless.
 const MIN_WAIT: Duration = Duration::from_millis(5);
 /// The maximum pause before the next claim while the queue is paused, while the time left is too

@@ -217,8 +217,9 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         })
     }
 
+    /// Returns whether no job was pending, claimed or delayed at one moment.
     async fn is_drained(&self, with_retired: bool) -> Result<bool> {
-        let (stats, is_exact) = self.look(with_retired).await?;
+        let (stats, is_exact) = self.read_stats(with_retired).await?;
         Ok(is_exact && stats.pending + stats.in_flight + stats.delayed == 0)
     }
 
@@ -228,7 +229,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         let queue = self.clone();
         self.executor.converse(async move {
             let of_retired = queue.in_flight_of_retired().await?;
-            let mut stats = queue.look(false).await?.0;
+            let mut stats = queue.read_stats(false).await?.0;
             stats.in_flight += of_retired;
             Ok(stats)
         })
@@ -249,14 +250,14 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         Ok(number)
     }
 
-    /// Reads the statistics, and whether the lists of all consumers were counted at the same
-    /// moment: a job may go from one to the other.
-    async fn look(&self, with_retired: bool) -> Result<(QueueStats, bool)> {
+    /// Reads the statistics. Returns also whether the lists of all consumers were counted at the
+    /// same moment: a job may go from one to the other.
+    async fn read_stats(&self, with_retired: bool) -> Result<(QueueStats, bool)> {
         self.check()?;
         let keys = &self.keys;
         let known = Request::read("ZRANGE").key(&keys.consumers).number(0).number(-1);
         let mut holders = self.executor.send(known.returns(ids)).await?;
-        let mut looks = 0;
+        let mut reads = 0;
         loop {
             let request = self.scripted(&STATS, 10 + holders.len()).key(&keys.delayed);
             let request = request.key(&keys.dead).key(&keys.paused).key(&keys.consumers);
@@ -267,8 +268,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
             let request = request.number(u8::from(with_retired));
             let (stats, holders_now) = self.executor.send(request.returns(read)).await?;
             let is_exact = holders_now.is_subset(&holders);
-            looks += 1;
-            if is_exact || looks == MOST_LOOKS {
+            reads += 1;
+            if is_exact || reads == MAX_STATS_READS {
                 return Ok((stats, is_exact));
             }
             holders = holders_now;
@@ -349,6 +350,7 @@ impl<T: Codec, E: RoundTrips> fmt::Debug for WorkQueue<T, E> {
 const MISSING_HASH_TAG: &str = "in a cluster the name of a work queue needs a hash tag, which \
     keeps its keys together: {jobs} rather than jobs";
 
-const MOST_LOOKS: usize = 4;
+/// The maximum number of attempts to count the lists of all consumers at the same moment.
+const MAX_STATS_READS: usize = 4;
 /// The interval between checks of `drain`.
 const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(50);

@@ -177,10 +177,10 @@ where
             let now_held = held.load(Ordering::Acquire);
             let is_alone = now_held > 0 && (runs_alone || consumer.next_must_run_alone());
             let Some((wanted, capacity)) = self.wanted(now_held).filter(|_| !is_alone) else {
-                let _ = ends.recv_timeout(BETWEEN_GLANCES);
+                let _ = ends.recv_timeout(STOP_CHECK_INTERVAL);
                 continue;
             };
-            match finish(consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), capacity)) {
+            match finish(consumer.next_up_to(wanted, Wait::For(STOP_CHECK_INTERVAL), capacity)) {
                 Ok(claimed) => {
                     backoff = WorkerBackoff::new();
                     let max_deliveries = consumer.max_deliveries();
@@ -205,7 +205,7 @@ where
         let stopped = Instant::now();
         while held.load(Ordering::Acquire) > 0 && stopped.elapsed() < self.grace {
             let left = self.grace.saturating_sub(stopped.elapsed());
-            let _ = ends.recv_timeout(left.min(BETWEEN_GLANCES));
+            let _ = ends.recv_timeout(left.min(STOP_CHECK_INTERVAL));
         }
         let overdue = held.load(Ordering::Acquire);
         consumer.give_back();
@@ -266,10 +266,10 @@ where
             let now_held = tasks.len() + jobs - begun;
             let is_alone = now_held > 0 && (runs_alone || consumer.next_must_run_alone());
             let Some((wanted, capacity)) = self.wanted(now_held).filter(|_| !is_alone) else {
-                let _ = timeout(BETWEEN_GLANCES, tasks.join_next()).await;
+                let _ = timeout(STOP_CHECK_INTERVAL, tasks.join_next()).await;
                 continue;
             };
-            match consumer.next_up_to(wanted, Wait::For(BETWEEN_GLANCES), capacity).await {
+            match consumer.next_up_to(wanted, Wait::For(STOP_CHECK_INTERVAL), capacity).await {
                 Ok(claimed) => {
                     backoff = WorkerBackoff::new();
                     let max_deliveries = consumer.max_deliveries();
@@ -319,7 +319,7 @@ impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {
 }
 
 /// The interval between checks of the stop handle.
-const BETWEEN_GLANCES: Duration = Duration::from_millis(250);
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the drop of the tasks may take after the grace period.
 #[cfg(feature = "async")]
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

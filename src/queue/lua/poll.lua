@@ -4,14 +4,14 @@
 -- ARGV: consumer id; number of its last poll, -1 before the first; least length its list must have;
 -- number of this poll; jobs done among those trimmed; items to trim; jobs wanted; 1 to move due
 -- delayed jobs; max_deliveries; dead_capacity; then four for each job to settle, see settle.lua.
--- Reply: status, milliseconds until the next delayed job is due (-1 if there is none or nothing was
--- looked up), claimed items. Status 0: id unknown; 1: done; 2: queue paused; 3: the list or the
+-- Reply: status, milliseconds until the next delayed job is due (-1 if there is none, or without a
+-- check), claimed items. Status 0: id unknown; 1: done; 2: queue paused; 3: the list or the
 -- last poll is not what the consumer expects. Nothing was changed with 0 and 3.
 -- Items are pushed before anything is trimmed: a script that fails is not rolled back.
 local queue, claimed, consumers, paused, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local id, known, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local done, trimmed = tonumber(ARGV[5]), tonumber(ARGV[6])
-local wanted, looks = tonumber(ARGV[7]), ARGV[8] == '1'
+local wanted, checks_due = tonumber(ARGV[7]), ARGV[8] == '1'
 if known >= 0 then
   -- The fraction of the time is the number of the last poll.
   local score = redis.call('ZSCORE', consumers, id)
@@ -33,7 +33,7 @@ if #ARGV > 10 then
   waiting = 1
 end
 local due = -1
-if looks then
+if checks_due then
   local ripe = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 500)
   if #ripe > 0 then
     redis.call('RPUSH', queue, unpack(ripe))
@@ -57,7 +57,7 @@ if wanted > 0 then
     end
   end
 end
-if looks then waits_since(queue, KEYS[7], KEYS[8], now) end
+if checks_due then waits_since(queue, KEYS[7], KEYS[8], now) end
 redis.call('ZADD', consumers, now + ARGV[4] / 2048, id)
 if trimmed > 0 then redis.call('LTRIM', claimed, trimmed, -1) end
 if #ARGV > 10 then redis.call('LREM', claimed, 0, '\030q1;-' .. id) end

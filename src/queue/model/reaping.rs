@@ -29,7 +29,7 @@ impl QueueServer {
 
     /// Takes back the last item of a list.
     fn take_back(&mut self, id: &ConsumerId) -> Result<(), Stopped> {
-        if !self.may_reap(id) && self.mutant != QueueMutant::ReapsWithoutAnotherLook {
+        if !self.may_reap(id) && self.mutant != QueueMutant::ReapsWithoutAnotherCheck {
             return Ok(());
         }
         // One after the other, as the script does it with thousands.

@@ -30,7 +30,7 @@ pub(crate) struct QueueWorld {
     saved: Option<Box<QueueServer>>,
     has_relapsed: bool,
     /// Whether programs reap their retired ids.
-    looks: bool,
+    reaps_retired: bool,
     /// Whether a script has stopped in the middle of its writes.
     has_stopped: bool,
     /// Whether a consumer was reaped whose lease had not expired.
@@ -97,7 +97,7 @@ pub(crate) enum QueueAction {
     Find(ConsumerId),
     Reap,
     /// A program reaps its retired ids.
-    Look(usize),
+    ReapRetired(usize),
     StopReaping(u8),
     Save,
     Relapse,
@@ -120,7 +120,7 @@ impl Model for QueueModel {
             histories: BTreeMap::new(),
             saved: None,
             has_relapsed: false,
-            looks: false,
+            reaps_retired: false,
             has_stopped: false,
             is_robbed: false,
             left: self.clone(),

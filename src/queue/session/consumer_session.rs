@@ -40,8 +40,8 @@ pub(crate) struct Polled {
     /// Whether anything was claimed.
     pub(crate) claimed: bool,
     pub(crate) paused: bool,
-    /// Whether it checked for delayed jobs.
-    pub(crate) looked: bool,
+    /// Whether it has checked for delayed jobs that are due.
+    pub(crate) checked_due: bool,
     /// When the next delayed job is due, if there is one.
     pub(crate) due: Option<Duration>,
 }
@@ -140,7 +140,7 @@ impl ConsumerSession {
         &self,
         executor: &X,
         wanted: usize,
-        looks: bool,
+        checks_due: bool,
     ) -> Result<Polled> {
         loop {
             let Some(poll) = self.begin(executor, Ledger::claim).await? else {
@@ -148,8 +148,8 @@ impl ConsumerSession {
             };
             let delays = |fate: &Fate| matches!(fate, Fate::Retry(time, _) if !time.is_zero());
             let mut fates = poll.settlement.iter().flat_map(|settlement| &settlement.fates);
-            let looks = looks || fates.any(|(_, _, fate)| delays(fate));
-            match self.poll(executor, poll, wanted, looks).await {
+            let checks_due = checks_due || fates.any(|(_, _, fate)| delays(fate));
+            match self.poll(executor, poll, wanted, checks_due).await {
                 // The consumer continues under another id.
                 Err(Error::LeaseLost { .. }) => {}
                 polled => return polled,
@@ -208,9 +208,9 @@ impl ConsumerSession {
         executor: &X,
         poll: PollRequest,
         wanted: usize,
-        looks: bool,
+        checks_due: bool,
     ) -> Result<Polled> {
-        let command = poll_command(&self.keys, self.shared_settings(), &poll, wanted, looks);
+        let command = poll_command(&self.keys, self.shared_settings(), &poll, wanted, checks_due);
         let attempt = command.request.attempt();
         let pending = PendingPoll::new(&self.ledger, poll);
         match executor.send(command).await {
@@ -222,7 +222,7 @@ impl ConsumerSession {
                 let due = u64::try_from(due).ok().map(Duration::from_millis);
                 let claimed = !items.is_empty();
                 pending.complete(items);
-                Ok(Polled { claimed, paused: status == PAUSED, looked: looks, due })
+                Ok(Polled { claimed, paused: status == PAUSED, checked_due: checks_due, due })
             }
             Err(error) => {
                 pending.end(outcome(&error));

@@ -19,7 +19,7 @@ pub(crate) fn poll_command(
     shared_settings: SharedSettings,
     poll: &PollRequest,
     wanted: usize,
-    looks: bool,
+    checks_due: bool,
 ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
     let claimed = keys.claimed(&poll.consumer);
     let request = Request::script(&POLL, 9).key(keys.queue()).key(&claimed);
@@ -31,7 +31,7 @@ pub(crate) fn poll_command(
     let request = request.arg(poll.consumer.as_bytes());
     let request = request.number(poll.known.map_or(-1, i32::from));
     let request = request.number(poll.held).number(poll.sequence);
-    let request = request.number(done).number(trimmed).number(wanted).number(u8::from(looks));
+    let request = request.number(done).number(trimmed).number(wanted).number(u8::from(checks_due));
     let SharedSettings { max_deliveries, dead_capacity, .. } = shared_settings;
     let request = request.number(max_deliveries).number(dead_capacity);
     let fates = settlement.map_or(&[][..], |it| &it.fates);

@@ -16,7 +16,7 @@ impl QueueWorld {
         world.in_flight.clear();
         for _ in 0..ROUNDS {
             (0..2).for_each(|by| world.go_on(by));
-            (0..2).for_each(|by| world.look(by));
+            (0..2).for_each(|by| world.reap_retired(by));
             world.reap(None);
             world.reap_all();
         }

@@ -81,7 +81,7 @@ impl QueueWorld {
             (has_ready && program.clone().take(), QueueAction::Take(place)),
             (ledger.is_in_doubt() && may(ConsumingProgram::recover), QueueAction::Recover(place)),
             (ledger.has_dropped_wait(), QueueAction::GiveUp(place)),
-            (self.looks && !ledger.retired.is_empty(), QueueAction::Look(place)),
+            (self.reaps_retired && !ledger.retired.is_empty(), QueueAction::ReapRetired(place)),
             (
                 left.renewals > 0 && ledger.heartbeat(moment()).is_some(),
                 QueueAction::RenewLease(place),
@@ -207,7 +207,7 @@ impl QueueWorld {
             }
             QueueAction::DropWait(place) => {
                 self.left.drops -= 1;
-                self.looks = true;
+                self.reaps_retired = true;
                 self.in_flight[place].is_dropped = true;
                 let InFlight { by, request, .. } = self.in_flight[place].clone();
                 self.receive(by, |program| program.drop_wait(request));
@@ -225,11 +225,11 @@ impl QueueWorld {
             QueueAction::Save => self.saved = Some(Box::new(self.server.clone())),
             QueueAction::Relapse => {
                 self.left.relapses -= 1;
-                (self.has_relapsed, self.looks) = (true, true);
+                (self.has_relapsed, self.reaps_retired) = (true, true);
                 let _ = self.saved.take().map(|saved| self.server = *saved);
             }
             QueueAction::Reap => self.reap(None),
-            QueueAction::Look(by) => self.look(by),
+            QueueAction::ReapRetired(by) => self.reap_retired(by),
             QueueAction::StopReaping(writes) => {
                 self.left.stops -= 1;
                 self.has_stopped = true;
@@ -310,7 +310,7 @@ impl QueueWorld {
     }
 
     /// Makes a program reap its retired ids.
-    pub(crate) fn look(&mut self, by: usize) {
+    pub(crate) fn reap_retired(&mut self, by: usize) {
         let program = self.programs[by].as_mut();
         for id in program.map(|program| program.ledger.take_retired()).unwrap_or_default() {
             while self.server.lists.contains_key(&id) && self.server.may_reap(&id) {
