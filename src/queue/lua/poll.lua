@@ -1,22 +1,23 @@
 -- Settles jobs, renews the lease, claims more jobs and trims settled ones off the front of the
 -- list.
 -- KEYS: queue, list of the consumer, consumers, paused, delayed, dead, counts, entered, settings.
--- ARGV: consumer id; number of its last poll, -1 before the first; least length its list must have;
--- number of this poll; jobs done among those trimmed; items to trim; jobs wanted; 1 to move due
--- delayed jobs; max_deliveries; dead_capacity; then four for each job to settle, see settle.lua.
+-- ARGV: consumer id; sequence number of its last poll, -1 before the first; least length its list
+-- must have; sequence number of this poll; jobs done among those trimmed; items to trim; jobs
+-- wanted; 1 to move due delayed jobs; max_deliveries; dead_capacity; then four for each job to
+-- settle, see settle.lua.
 -- Reply: status, milliseconds until the next delayed job is due (-1 if there is none, or without a
 -- check), claimed items. Status 0: id unknown; 1: done; 2: queue paused; 3: the list or the
 -- last poll is not what the consumer expects. Nothing was changed with 0 and 3.
 -- Items are pushed before anything is trimmed: a script that fails is not rolled back.
 local queue, claimed, consumers, paused, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local id, known, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local id, last_sequence, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local done, trimmed = tonumber(ARGV[5]), tonumber(ARGV[6])
 local wanted, checks_due = tonumber(ARGV[7]), ARGV[8] == '1'
-if known >= 0 then
-  -- The fraction of the time is the number of the last poll.
+if last_sequence >= 0 then
+  -- The fraction of the time is the sequence number of the last poll.
   local score = redis.call('ZSCORE', consumers, id)
   if not score then return {0, -1} end
-  if score % 1 * 2048 ~= known or redis.call('LLEN', claimed) < held then return {3, -1} end
+  if score % 1 * 2048 ~= last_sequence or redis.call('LLEN', claimed) < held then return {3, -1} end
 end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -26,7 +27,9 @@ local waiting = redis.call('LLEN', queue)
 redis.call('ZREM', consumers, '')
 -- Registers the consumer before it gets anything: jobs of an unregistered consumer are never taken
 -- back. Should the script fail, the fraction is that of no poll in flight.
-if known < 0 then redis.call('ZADD', consumers, 'NX', now + (ARGV[4] + 1) % 2048 / 2048, id) end
+if last_sequence < 0 then
+  redis.call('ZADD', consumers, 'NX', now + (ARGV[4] + 1) % 2048 / 2048, id)
+end
 if done > 0 then redis.call('HINCRBY', KEYS[7], 'done', done) end
 if #ARGV > 10 then
   settle(clock, now)

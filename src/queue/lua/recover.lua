@@ -4,8 +4,8 @@
 -- KEYS: consumers, gone, held, list of the new id, then the list of each former id.
 -- ARGV: new id; 1 if a former id must be registered; 1 if the server may still act on a former id;
 -- then the former ids, oldest first.
--- Reply: the number of the last poll, or -1 if no former id is registered; then the items of the
--- list.
+-- Reply: the sequence number of the last poll, or -1 if no former id is registered; then the items
+-- of the list.
 -- Only -1, with nothing changed, where a former id had to be registered.
 local consumers, gone, held, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, known, leaves, sequence = ARGV[1], ARGV[2] == '1', ARGV[3] == '1', -1

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::raw_item::{RawItem, again, begun, deliveries, parse, unbegun, wrap};
 use super::{QueueModel, QueueMutant};
 use crate::queue::keys::ConsumerId;
-use crate::queue::session::{Fate, PollRequest, Recovery, tombstone};
+use crate::queue::session::{Fate, LedgerRequest, Recovery, tombstone};
 
 /// The keys of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ pub(crate) struct Registration {
 /// A request of a consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum ConsumerRequest {
-    Poll(PollRequest),
+    Poll(LedgerRequest),
     Recover(Recovery),
     RenewLease(ConsumerId),
     Leave(ConsumerId),
@@ -105,17 +105,17 @@ impl QueueServer {
     }
 
     /// Moves a job to the list of a consumer that waits.
-    fn blmove(&mut self, poll: &PollRequest) -> ConsumerReply {
+    fn blmove(&mut self, poll: &LedgerRequest) -> ConsumerReply {
         let item = self.queue.pop_front();
         self.list(&poll.consumer).extend(item.clone());
         ConsumerReply::Claimed(item.into_iter().collect())
     }
 
     /// Does the work of `poll.lua`.
-    fn poll(&mut self, poll: &PollRequest) -> Result<ConsumerReply, Stopped> {
+    fn poll(&mut self, poll: &LedgerRequest) -> Result<ConsumerReply, Stopped> {
         let registration = self.consumers.get(&poll.consumer).copied();
-        if let Some(known) = poll.known {
-            let matches = registration.is_none_or(|registration| registration.sequence == known);
+        if let Some(last) = poll.last_sequence {
+            let matches = registration.is_none_or(|registration| registration.sequence == last);
             let holds_enough = self.list(&poll.consumer).len() >= poll.held;
             match self.mutant {
                 QueueMutant::PollsUnfenced => {}
@@ -273,7 +273,7 @@ impl QueueServer {
             | (ConsumerRequest::Recover(_), QueueMutant::RecoversTheLost)
             | (ConsumerRequest::RenewLease(_), QueueMutant::RenewsForTheLost) => false,
             (ConsumerRequest::Poll(poll), _) => {
-                poll.known.is_some() && !poll.waits && is_unknown(&poll.consumer)
+                poll.last_sequence.is_some() && !poll.waits && is_unknown(&poll.consumer)
             }
             (ConsumerRequest::Recover(recovery), _) => {
                 recovery.known && recovery.former.iter().all(is_unknown)

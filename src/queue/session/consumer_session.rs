@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::ledger::{Fate, Ledger, PollBlocked, PollRequest};
+use super::ledger::{Fate, Ledger, LedgerRequest, RequestBlocked};
 use super::pending_poll::{PendingPoll, outcome};
 use super::wire::{DIVERGED, FENCED, PAUSED, poll_command};
 use crate::client::RoundTrips;
@@ -177,12 +177,13 @@ impl ConsumerSession {
         }
     }
 
-    /// Begins a poll once no request is in its way; none if there is nothing to do.
+    /// Begins a request of the ledger once no other is in its way; `None` if there is nothing to
+    /// do.
     pub(crate) async fn begin<X: RoundTrips>(
         &self,
         executor: &X,
-        begin: impl Fn(&mut Ledger) -> std::result::Result<PollRequest, PollBlocked>,
-    ) -> Result<Option<PollRequest>> {
+        begin: impl Fn(&mut Ledger) -> std::result::Result<LedgerRequest, RequestBlocked>,
+    ) -> Result<Option<LedgerRequest>> {
         loop {
             let begun = {
                 let mut ledger = self.ledger();
@@ -190,12 +191,12 @@ impl ConsumerSession {
                 begin(&mut ledger)
             };
             match begun {
-                Ok(poll) => return Ok(Some(poll)),
-                Err(PollBlocked::Nothing) => return Ok(None),
-                Err(PollBlocked::Doubt)
+                Ok(request) => return Ok(Some(request)),
+                Err(RequestBlocked::Nothing) => return Ok(None),
+                Err(RequestBlocked::Doubt)
                     if !self.left_to_maintenance.load(Ordering::Acquire)
                         && self.resolve_doubt(executor).await? => {}
-                Err(PollBlocked::Busy | PollBlocked::Doubt) => {
+                Err(RequestBlocked::Busy | RequestBlocked::Doubt) => {
                     executor.pause(BUSY_RETRY_INTERVAL).await
                 }
             }
@@ -206,7 +207,7 @@ impl ConsumerSession {
     pub(super) async fn poll<X: RoundTrips>(
         &self,
         executor: &X,
-        poll: PollRequest,
+        poll: LedgerRequest,
         wanted: usize,
         checks_due: bool,
     ) -> Result<Polled> {
@@ -237,7 +238,7 @@ impl ConsumerSession {
     }
 }
 
-/// The interval between attempts to begin a poll that another request blocks.
+/// The interval between attempts to begin a request that another one blocks.
 const BUSY_RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The maximum time that the drop of a consumer's last owner takes.

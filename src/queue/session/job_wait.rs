@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use super::consumer_session::ConsumerSession;
-use super::ledger::{Ledger, PollRequest, RequestOutcome};
+use super::ledger::{Ledger, LedgerRequest, RequestOutcome};
 use super::pending_poll::outcome;
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
@@ -57,7 +57,7 @@ struct SentWait {
 /// The progress of a wait that was sent.
 struct WaitState {
     /// The wait, until it has ended.
-    wait: Option<PollRequest>,
+    wait: Option<LedgerRequest>,
     /// Whether its caller has dropped it.
     is_dropped: bool,
     /// Whether no report will come.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::consumer_session::ConsumerSession;
-use super::ledger::{Leave, PollBlocked};
+use super::ledger::{Leave, RequestBlocked};
 use crate::client::RoundTrips;
 use crate::error::{Error, Result};
 use crate::queue::scripts::LEAVE;
@@ -96,7 +96,7 @@ impl ConsumerSession {
                 Err(error) if !matches!(error, Error::LeaseLost { .. }) => Err(error),
                 _ => Ok(true),
             },
-            Err(blocked) => Ok(blocked == PollBlocked::Nothing),
+            Err(blocked) => Ok(blocked == RequestBlocked::Nothing),
         }
     }
 }

@@ -12,5 +12,5 @@ pub(super) use self::consumer_session::ConsumerSession;
 pub(super) use self::ledger::Fate;
 #[cfg(test)]
 pub(super) use self::ledger::{
-    Leave, Ledger, PollRequest, REPORT_TIMEOUT, Recovery, RequestOutcome, tombstone,
+    Leave, Ledger, LedgerRequest, REPORT_TIMEOUT, Recovery, RequestOutcome, tombstone,
 };

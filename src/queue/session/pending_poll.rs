@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::ledger::{Ledger, PollRequest, RequestOutcome};
+use super::ledger::{Ledger, LedgerRequest, RequestOutcome};
 use crate::error::Error;
 use crate::error::code::refuses_whole_script;
 use crate::lock::Lock;
@@ -10,12 +10,12 @@ use crate::lock::Lock;
 /// A poll in flight. If it is dropped, its outcome is unknown.
 pub(crate) struct PendingPoll<'a> {
     ledger: &'a Lock<Ledger>,
-    poll: Option<PollRequest>,
+    poll: Option<LedgerRequest>,
     sent: Instant,
 }
 
 impl<'a> PendingPoll<'a> {
-    pub(crate) fn new(ledger: &'a Lock<Ledger>, poll: PollRequest) -> Self {
+    pub(crate) fn new(ledger: &'a Lock<Ledger>, poll: LedgerRequest) -> Self {
         Self { ledger, poll: Some(poll), sent: Instant::now() }
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::consumer_session::ConsumerSession;
-use super::ledger::{PollBlocked, Recovery, RequestOutcome};
+use super::ledger::{Recovery, RequestBlocked, RequestOutcome};
 use super::pending_poll::outcome;
 use super::wire::recover_command;
 use crate::client::RoundTrips;
@@ -17,7 +17,7 @@ impl ConsumerSession {
         let recovery = self.ledger().recover();
         match recovery {
             Ok(recovery) => self.recover(executor, recovery).await.map(|()| true),
-            Err(blocked) => Ok(blocked != PollBlocked::Busy),
+            Err(blocked) => Ok(blocked != RequestBlocked::Busy),
         }
     }
 

@@ -1,10 +1,10 @@
-//! What a consumer sends, and how the replies are read.
+//! The commands of a consumer, and the reading of their replies.
 
 use std::time::Duration;
 
 use redis::Value;
 
-use super::ledger::{Fate, PollRequest, Recovery};
+use super::ledger::{Fate, LedgerRequest, Recovery};
 use crate::command::Command;
 use crate::error::Result;
 use crate::queue::keys::Keys;
@@ -17,7 +17,7 @@ use crate::request::Request;
 pub(crate) fn poll_command(
     keys: &Keys,
     shared_settings: SharedSettings,
-    poll: &PollRequest,
+    poll: &LedgerRequest,
     wanted: usize,
     checks_due: bool,
 ) -> Command<(i64, i64, Vec<Vec<u8>>)> {
@@ -29,7 +29,7 @@ pub(crate) fn poll_command(
     let settlement = poll.settlement.as_ref();
     let (trimmed, done) = settlement.map_or((0, 0), |it| (it.trimmed, it.done));
     let request = request.arg(poll.consumer.as_bytes());
-    let request = request.number(poll.known.map_or(-1, i32::from));
+    let request = request.number(poll.last_sequence.map_or(-1, i32::from));
     let request = request.number(poll.held).number(poll.sequence);
     let request = request.number(done).number(trimmed).number(wanted).number(u8::from(checks_due));
     let SharedSettings { max_deliveries, dead_capacity, .. } = shared_settings;
@@ -82,7 +82,7 @@ fn polled(reply: Reply<'_>) -> Result<(i64, i64, Vec<Vec<u8>>)> {
     }
 }
 
-/// Reads the reply of `recover.lua`: the number of the last poll, or -1, and items.
+/// Reads the reply of `recover.lua`: the sequence number of the last poll, or -1, and items.
 fn recovered(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
     let request = reply.request;
     let mut values = reply::sequence(reply)?;
@@ -91,7 +91,7 @@ fn recovered(reply: Reply<'_>) -> Result<(Option<u16>, Vec<Vec<u8>>)> {
     match (sequence, u16::try_from(sequence)) {
         (-1, _) => Ok((None, items)),
         (_, Ok(sequence)) => Ok((Some(sequence), items)),
-        _ => Err(reply::unexpected(request, "the number of a poll", &Value::Int(sequence))),
+        _ => Err(reply::unexpected(request, "a sequence number", &Value::Int(sequence))),
     }
 }
 
@@ -101,7 +101,11 @@ fn next(values: &mut impl Iterator<Item = Value>, request: &Request) -> Result<i
     reply::integer(Reply { value, request })
 }
 
+/// The statuses of `poll.lua`. The consumer is not registered, and nothing was changed.
 pub(crate) const FENCED: i64 = 0;
+/// The poll was applied.
 pub(crate) const CLAIMED: i64 = 1;
+/// The poll was applied, but the queue is paused.
 pub(crate) const PAUSED: i64 = 2;
+/// The list or the last poll is not the expected one, and nothing was changed.
 pub(crate) const DIVERGED: i64 = 3;

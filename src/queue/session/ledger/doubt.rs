@@ -4,21 +4,21 @@ use std::time::{Duration, Instant};
 
 use super::jobs::Fate;
 use super::mutant::LedgerMutant;
-use super::requests::{PollBlocked, PollRequest, Recovery, RequestOutcome};
+use super::requests::{LedgerRequest, Recovery, RequestBlocked, RequestOutcome};
 use super::{Ledger, tombstone};
 use crate::queue::keys::ConsumerId;
 
 impl Ledger {
     /// Records that a wait was dropped by its caller. It is in flight until its outcome is
     /// reported.
-    pub(crate) fn wait_dropped(&mut self, wait: PollRequest, now: Instant) {
+    pub(crate) fn wait_dropped(&mut self, wait: LedgerRequest, now: Instant) {
         self.dropped_wait = Some((wait, now));
     }
 
     /// Records the outcome of a dropped wait. Returns whether the job that it brought counts.
     pub(crate) fn reported(
         &mut self,
-        wait: &PollRequest,
+        wait: &LedgerRequest,
         outcome: RequestOutcome,
         sent: Instant,
     ) -> bool {
@@ -33,8 +33,9 @@ impl Ledger {
 
     /// Stops waiting for a late report: the outcome is unknown.
     pub(crate) fn give_up(&mut self, now: Instant) {
-        let is_late =
-            |(_, since): &mut (PollRequest, Instant)| now.duration_since(*since) >= REPORT_TIMEOUT;
+        let is_late = |(_, since): &mut (LedgerRequest, Instant)| {
+            now.duration_since(*since) >= REPORT_TIMEOUT
+        };
         if let Some((wait, _)) = self.dropped_wait.take_if(is_late) {
             self.finish(&wait, RequestOutcome::Unknown, now);
         }
@@ -45,13 +46,13 @@ impl Ledger {
     }
 
     /// Begins the takeover of the list of an id in doubt, unless a request is in flight.
-    pub(crate) fn recover(&mut self) -> Result<Recovery, PollBlocked> {
+    pub(crate) fn recover(&mut self) -> Result<Recovery, RequestBlocked> {
         let hurries = self.mutants.has(LedgerMutant::RecoversWhileARequestIsInFlight);
         if !self.in_doubt {
-            return Err(PollBlocked::Nothing);
+            return Err(RequestBlocked::Nothing);
         }
         if !self.is_idle() && !hurries {
-            return Err(PollBlocked::Busy);
+            return Err(RequestBlocked::Busy);
         }
         (self.claims, self.polls) = (true, true);
         let mut former = self.former.clone();
@@ -122,7 +123,7 @@ impl Ledger {
     }
 
     /// Returns whether a poll in doubt was applied, by the server's sequence number.
-    fn was_applied(&self, poll: &PollRequest, sequence: u16) -> bool {
+    fn was_applied(&self, poll: &LedgerRequest, sequence: u16) -> bool {
         let trusts = self.mutants.has(LedgerMutant::TrustsAnySequence);
         trusts || (sequence == poll.sequence && !self.mutants.has(LedgerMutant::IgnoresTheSequence))
     }

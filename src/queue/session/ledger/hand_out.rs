@@ -15,17 +15,17 @@ use super::Ledger;
 use super::jobs::Fate;
 use super::jobs::{Jobs, Record};
 use super::mutant::LedgerMutant;
-use super::requests::{PollBlocked, PollRequest};
+use super::requests::{LedgerRequest, RequestBlocked};
 
 impl Ledger {
     /// Returns a poll that records that some of the next `most` jobs are about to begin, if the
     /// server must know first.
-    pub(crate) fn record(&mut self, most: usize) -> Result<PollRequest, PollBlocked> {
+    pub(crate) fn record(&mut self, most: usize) -> Result<LedgerRequest, RequestBlocked> {
         if self.jobs.unrecorded(most).next().is_none() {
-            return Err(PollBlocked::Nothing);
+            return Err(RequestBlocked::Nothing);
         }
         self.may_settle()?;
-        let settlement = self.jobs.settlement(Record::Next(most)).ok_or(PollBlocked::Nothing)?;
+        let settlement = self.jobs.settlement(Record::Next(most)).ok_or(RequestBlocked::Nothing)?;
         Ok(self.poll(Some(settlement), false))
     }
 

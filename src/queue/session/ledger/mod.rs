@@ -26,7 +26,7 @@ pub(crate) use self::doubt::REPORT_TIMEOUT;
 pub(crate) use self::jobs::{Fate, Settlement};
 use self::jobs::{Jobs, Record};
 pub(crate) use self::mutant::LedgerMutant;
-pub(crate) use self::requests::{Leave, PollBlocked, PollRequest, Recovery, RequestOutcome};
+pub(crate) use self::requests::{Leave, LedgerRequest, Recovery, RequestBlocked, RequestOutcome};
 use crate::mutants::Mutants;
 use crate::queue::keys::{ConsumerId, ConsumerIds};
 
@@ -36,7 +36,8 @@ pub(crate) struct Ledger {
     pub(crate) jobs: Jobs,
     ids: ConsumerIds,
     consumer: ConsumerId,
-    /// Whether the server knows the consumer, so that it can report its loss.
+    /// Whether the consumer is registered on the server: only then does the server report that it
+    /// was lost.
     known: bool,
     /// Former ids that the next recovery takes over, since the server may still know them.
     former: Vec<ConsumerId>,
@@ -44,7 +45,7 @@ pub(crate) struct Ledger {
     /// Whether a wait is in doubt, which no server refuses when it arrives late.
     wait_in_doubt: bool,
     /// The poll whose outcome is unknown.
-    doubted: Option<PollRequest>,
+    doubted: Option<LedgerRequest>,
     /// Whether the server's list certainly differs.
     diverged: bool,
     /// Whether a poll is in flight.
@@ -54,8 +55,8 @@ pub(crate) struct Ledger {
     /// Whether it has waited since its last claim.
     waited: bool,
     /// The wait that its caller has dropped, and when. Its outcome will be reported.
-    dropped_wait: Option<(PollRequest, Instant)>,
-    /// The number of the last poll.
+    dropped_wait: Option<(LedgerRequest, Instant)>,
+    /// The sequence number of the last poll.
     sequence: u16,
     /// A lower bound of when the server last renewed the lease.
     renewed: Instant,
@@ -89,7 +90,7 @@ impl Ledger {
     }
 
     /// Returns a poll that claims, and settles decided jobs.
-    pub(crate) fn claim(&mut self) -> Result<PollRequest, PollBlocked> {
+    pub(crate) fn claim(&mut self) -> Result<LedgerRequest, RequestBlocked> {
         self.may_claim()?;
         self.may_settle()?;
         Ok(self.poll(self.jobs.settlement(Record::Nothing), true))
@@ -97,57 +98,58 @@ impl Ledger {
 
     /// Returns a wait for one job, once the server knows whose list it would go to, unless there is
     /// a job.
-    pub(crate) fn wait(&mut self) -> Result<PollRequest, PollBlocked> {
+    pub(crate) fn wait(&mut self) -> Result<LedgerRequest, RequestBlocked> {
         self.may_claim()?;
         let is_unknown = !self.known && !self.mutants.has(LedgerMutant::WaitsUnknown);
         let has_waited = self.waited && !self.mutants.has(LedgerMutant::WaitsAgain);
         if is_unknown || has_waited || self.jobs.has_ready() {
-            return Err(PollBlocked::Nothing);
+            return Err(RequestBlocked::Nothing);
         }
         (self.claims, self.waited) = (true, true);
-        Ok(PollRequest { claims: true, waits: true, ..self.next_poll() })
+        Ok(LedgerRequest { claims: true, waits: true, ..self.next_request() })
     }
 
     /// Returns a poll that only settles, if there is something to settle, and records begun jobs.
-    pub(crate) fn settle_now(&mut self) -> Result<PollRequest, PollBlocked> {
+    pub(crate) fn settle_now(&mut self) -> Result<LedgerRequest, RequestBlocked> {
         self.may_settle()?;
-        let settlement = self.jobs.settlement(Record::Begun).ok_or(PollBlocked::Nothing)?;
+        let settlement = self.jobs.settlement(Record::Begun).ok_or(RequestBlocked::Nothing)?;
         Ok(self.poll(Some(settlement), false))
     }
 
     /// Returns whether a claim may be sent now.
-    pub(crate) fn may_claim(&self) -> Result<(), PollBlocked> {
+    pub(crate) fn may_claim(&self) -> Result<(), RequestBlocked> {
         if self.in_doubt {
-            return Err(PollBlocked::Doubt);
+            return Err(RequestBlocked::Doubt);
         }
         if self.claims && !self.mutants.has(LedgerMutant::ClaimsTwiceAtATime) {
-            return Err(PollBlocked::Busy);
+            return Err(RequestBlocked::Busy);
         }
         Ok(())
     }
 
     /// Returns whether a poll that settles may be sent now.
-    pub(crate) fn may_settle(&self) -> Result<(), PollBlocked> {
+    pub(crate) fn may_settle(&self) -> Result<(), RequestBlocked> {
         if self.in_doubt && !self.mutants.has(LedgerMutant::SettlesInDoubt) {
-            return Err(PollBlocked::Doubt);
+            return Err(RequestBlocked::Doubt);
         }
         if self.polls && !self.mutants.has(LedgerMutant::PollsTwiceAtATime) {
-            return Err(PollBlocked::Busy);
+            return Err(RequestBlocked::Busy);
         }
         Ok(())
     }
 
-    fn poll(&mut self, settlement: Option<Settlement>, claims: bool) -> PollRequest {
+    /// Begins a poll.
+    fn poll(&mut self, settlement: Option<Settlement>, claims: bool) -> LedgerRequest {
         self.polls = true;
         self.claims |= claims;
-        PollRequest { settlement, claims, ..self.next_poll() }
+        LedgerRequest { settlement, claims, ..self.next_request() }
     }
 
-    /// The next poll, without a settlement and a claim.
-    fn next_poll(&self) -> PollRequest {
-        PollRequest {
+    /// The next request, without a settlement and a claim.
+    fn next_request(&self) -> LedgerRequest {
+        LedgerRequest {
             consumer: self.consumer.clone(),
-            known: self.known.then_some(self.sequence),
+            last_sequence: self.known.then_some(self.sequence),
             held: self.jobs.len(),
             sequence: self.sequence % MAX_SEQUENCE + 1,
             settlement: None,
@@ -156,19 +158,19 @@ impl Ledger {
         }
     }
 
-    /// Ends a poll. Returns whether its claims count, if it was applied.
+    /// Ends a poll or a wait. Returns whether its claims count, if it was applied.
     pub(crate) fn finish(
         &mut self,
-        poll: &PollRequest,
+        request: &LedgerRequest,
         outcome: RequestOutcome,
         sent: Instant,
     ) -> bool {
-        self.claims &= !poll.claims;
-        self.polls &= poll.waits;
-        if poll.consumer != self.consumer {
-            // The poll may have brought a job after its list was examined.
-            if poll.waits && !self.mutants.has(LedgerMutant::ForgetsLateWaits) {
-                self.retired.push(poll.consumer.clone());
+        self.claims &= !request.claims;
+        self.polls &= request.waits;
+        if request.consumer != self.consumer {
+            // The wait may have brought a job after its list was examined.
+            if request.waits && !self.mutants.has(LedgerMutant::ForgetsLateWaits) {
+                self.retired.push(request.consumer.clone());
             }
             return false;
         }
@@ -176,25 +178,25 @@ impl Ledger {
             RequestOutcome::Unknown if self.mutants.has(LedgerMutant::KeepsItsId) => {}
             RequestOutcome::Unknown => {
                 self.in_doubt = true;
-                self.wait_in_doubt |= poll.waits;
-                if !poll.waits {
-                    self.doubted = Some(poll.clone());
+                self.wait_in_doubt |= request.waits;
+                if !request.waits {
+                    self.doubted = Some(request.clone());
                 }
             }
             RequestOutcome::NotSent => {}
-            RequestOutcome::Applied if poll.waits => {}
+            RequestOutcome::Applied if request.waits => {}
             RequestOutcome::Applied => {
                 self.known = true;
-                self.waited &= !poll.claims;
+                self.waited &= !request.claims;
                 self.renewed = self.renewed.max(sent);
-                self.apply(poll);
+                self.apply(request);
             }
         }
         outcome == RequestOutcome::Applied
     }
 
     /// Applies a poll that the server has applied.
-    fn apply(&mut self, poll: &PollRequest) {
+    fn apply(&mut self, poll: &LedgerRequest) {
         self.sequence = poll.sequence;
         if let Some(settlement) = &poll.settlement {
             self.jobs.apply(settlement);
@@ -271,6 +273,6 @@ pub(crate) fn tombstone(consumer: &ConsumerId) -> Vec<u8> {
     [b"\x1eq1;-", consumer.as_bytes()].concat()
 }
 
-/// Poll numbers fit into the fraction of a time in milliseconds. A server that has received no poll
+/// Sequence numbers fit into the fraction of a time in milliseconds. A server that has received no poll
 /// reports zero.
 const MAX_SEQUENCE: u16 = 2047;

@@ -17,7 +17,7 @@ impl LedgerAndList {
     }
 
     /// Does the work of `poll.lua`.
-    fn apply(&mut self, poll: &PollRequest, items: &[&str]) -> Vec<Vec<u8>> {
+    fn apply(&mut self, poll: &LedgerRequest, items: &[&str]) -> Vec<Vec<u8>> {
         let items: Vec<_> = items.iter().map(|item| item.as_bytes().to_vec()).collect();
         self.sequence = poll.sequence;
         if let Some(settlement) = &poll.settlement {
@@ -100,7 +100,7 @@ fn a_poll_of_unknown_outcome_is_resolved_by_a_recovery() {
             both.apply(&poll, &["same"]);
         }
         both.ledger.finish(&poll, RequestOutcome::Unknown, Instant::now());
-        assert_eq!(both.ledger.claim().unwrap_err(), PollBlocked::Doubt);
+        assert_eq!(both.ledger.claim().unwrap_err(), RequestBlocked::Doubt);
         both.recover();
         assert_eq!(both.take_all().len(), usize::from(applied), "{applied}");
         assert_eq!(both.numbers().0, both.numbers().1);
@@ -118,7 +118,7 @@ fn a_settlement_and_a_wait_may_both_be_in_doubt() {
         both.ledger.jobs.decide(0, Fate::Done, Instant::now());
         both.ledger.jobs.decide(2, Fate::Back, Instant::now());
         let settling = both.ledger.settle_now().unwrap();
-        assert_eq!(both.ledger.claim().unwrap_err(), PollBlocked::Busy);
+        assert_eq!(both.ledger.claim().unwrap_err(), RequestBlocked::Busy);
         let wait = both.ledger.wait().unwrap();
         if given {
             both.list.push(b"d".to_vec());
@@ -127,7 +127,7 @@ fn a_settlement_and_a_wait_may_both_be_in_doubt() {
             both.apply(&settling, &[]);
         }
         both.ledger.finish(&wait, RequestOutcome::Unknown, Instant::now());
-        assert_eq!(both.ledger.recover().unwrap_err(), PollBlocked::Busy);
+        assert_eq!(both.ledger.recover().unwrap_err(), RequestBlocked::Busy);
         both.ledger.finish(&settling, RequestOutcome::Unknown, Instant::now());
         both.recover();
         assert_eq!(both.take_all().len(), usize::from(given));
@@ -166,7 +166,7 @@ fn a_lost_consumer_holds_nothing_and_has_a_new_id() {
     assert!(!both.ledger.finish(&poll, RequestOutcome::Applied, Instant::now()));
     assert!(!both.ledger.jobs.contains(0) && both.ledger.take(true, Instant::now()).is_none());
     let poll = both.ledger.claim().unwrap();
-    assert_eq!(poll.known, None);
+    assert_eq!(poll.last_sequence, None);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn jobs_left_on_a_rolled_back_server_return_to_the_queue() {
         both.claim(&["b"]);
         both.take_all();
         let poll = both.ledger.claim().unwrap();
-        assert_eq!((poll.known, poll.held, poll.sequence), (Some(2), 2, 3));
+        assert_eq!((poll.last_sequence, poll.held, poll.sequence), (Some(2), 2, 3));
         both.ledger.finish(&poll, RequestOutcome::Unknown, Instant::now());
         both.list = items.iter().map(|item| item.as_bytes().to_vec()).collect();
         both.sequence = sequence;
@@ -218,7 +218,7 @@ fn a_diverged_ledger_trusts_no_list_that_looks_right() {
     let poll = both.ledger.claim().unwrap();
     both.ledger.finish(&poll, RequestOutcome::NotSent, Instant::now());
     both.ledger.diverged(&poll.consumer);
-    assert_eq!(both.ledger.claim().unwrap_err(), PollBlocked::Doubt);
+    assert_eq!(both.ledger.claim().unwrap_err(), RequestBlocked::Doubt);
     both.recover();
     assert!(both.ledger.jobs.has_lost(0) && both.ledger.jobs.settlement(Record::Begun).is_some());
 }
