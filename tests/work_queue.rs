@@ -22,7 +22,7 @@ contract! {
     done_now_is_known_to_the_server_at_once,
     jobs_are_done_in_any_order,
     a_dropped_job_comes_back_first,
-    a_dropped_consumer_gives_back_unseen_jobs,
+    a_dropped_consumer_releases_jobs_not_handed_out,
     a_retried_job_returns_later_with_an_id,
     a_job_delivered_too_often_goes_to_the_dead_list,
     a_buried_job_can_be_read_requeued_and_purged,
@@ -258,7 +258,7 @@ async fn a_dropped_job_comes_back_first<C: Kind>(client: C, name: &'static str) 
     assert_eq!(ok!(queue.stats()).returned, 2);
 }
 
-async fn a_dropped_consumer_gives_back_unseen_jobs<C: Kind>(client: C, name: &'static str) {
+async fn a_dropped_consumer_releases_jobs_not_handed_out<C: Kind>(client: C, name: &'static str) {
     let queue = queue(&client, name);
     ok!(queue.push_many(["a", "b", "c"]));
     let mut consumer = queue.consumer().batch(3);

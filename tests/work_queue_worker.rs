@@ -66,7 +66,7 @@ fn only_the_first_was_begun(name: &str, is_done: bool) {
 }
 
 #[test]
-fn jobs_not_begun_are_given_back_as_never_delivered() {
+fn jobs_not_begun_are_released_as_never_delivered() {
     let (queue, stop, door) =
         (queue(&client(), "unbegun"), StopHandle::new(), Arc::new(Door::default()));
     queue.push_many(&(0..16).collect::<Vec<_>>()).unwrap();
@@ -90,7 +90,7 @@ fn jobs_not_begun_are_given_back_as_never_delivered() {
 }
 
 #[test]
-fn tasks_give_back_jobs_not_begun_though_a_handler_blocks_its_thread() {
+fn tasks_release_jobs_not_begun_though_a_handler_blocks_its_thread() {
     in_runtime(async {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         for is_dropped in [false, true] {

@@ -32,7 +32,7 @@ use crate::time::{Deadline, Pauses};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping the consumer gives back the claimed jobs that were not handed out. Jobs that were
+/// Dropping the consumer releases the claimed jobs that were not handed out. Jobs that were
 /// handed out stay valid. Dropping the consumer or its last job, whichever is later, blocks for up
 /// to one second until the server has received the outcomes of jobs. After that a background thread
 /// continues. In a task call `done`, `retry` or `bury` on every job and then
@@ -101,8 +101,9 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         })
     }
 
-    /// Sends the outcomes of jobs that are done, retried or buried, gives back the claimed jobs
-    /// that were not handed out, and unregisters the consumer.
+    /// Sends the outcomes of jobs that are done, retried or buried, releases the claimed jobs that
+    /// were not handed out, and unregisters the consumer. A released job returns to the head of the
+    /// queue, and counts as not delivered.
     ///
     /// Jobs that still run are kept until they have an outcome. After an error a thread retries. If
     /// the server refuses for as long as a lease, the jobs are redelivered like those of a lost
@@ -144,6 +145,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         self.session.shared_settings().max_deliveries
     }
 
+    /// Gives back all running jobs, each of which counts as a failed delivery.
     pub(super) fn give_back(&self) {
         self.session.give_back();
     }

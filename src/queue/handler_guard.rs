@@ -9,7 +9,8 @@ use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::panic::message;
 
-/// Decides the fate of a job. A job without a conclusion is given back on drop.
+/// Decides the fate of a job. On drop a job without a conclusion is given back if its handler has
+/// begun, and released otherwise.
 pub(crate) struct HandlerGuard {
     handle: JobHandle,
     deliveries: u32,
@@ -53,6 +54,6 @@ impl HandlerGuard {
 impl Drop for HandlerGuard {
     /// An earlier decision stays.
     fn drop(&mut self) {
-        self.handle.decide(if self.begun { Fate::Back } else { Fate::Unseen });
+        self.handle.decide(if self.begun { Fate::GivenBack } else { Fate::Released });
     }
 }

@@ -148,7 +148,7 @@ impl<T: Codec, E: RoundTrips> Drop for Job<T, E> {
     fn drop(&mut self) {
         if !self.has_worker {
             // An earlier decision stays.
-            self.handle.decide(Fate::Back);
+            self.handle.decide(Fate::GivenBack);
             self.handle.session.await_leaving();
         }
     }

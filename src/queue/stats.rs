@@ -45,7 +45,7 @@ pub struct QueueStats {
     /// Total number of deliveries that failed and were to be retried later.
     pub retried: u64,
     /// Total number of deliveries after which the job returned to the head of the queue: it was
-    /// given back, or its consumer was lost.
+    /// given back, or its consumer was lost. Released jobs do not count.
     pub returned: u64,
     /// Total number of jobs that went to the dead-letter queue.
     pub buried: u64,

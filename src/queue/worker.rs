@@ -134,9 +134,10 @@ where
     F: Fn(Job<T>) -> std::result::Result<(), X> + Send + Sync + 'static,
     X: Display,
 {
-    /// Runs until it is stopped, with a thread for each handler, and gives back jobs that no
-    /// handler has begun. Returns how many handlers did not end within the grace period: their jobs
-    /// were given back too, though they may still run.
+    /// Runs until it is stopped, with a thread for each handler. Jobs that no handler has begun are
+    /// released: they return to the head of the queue, and count as not delivered. Returns how many
+    /// handlers did not end within the grace period: their jobs were given back, which counts as a
+    /// failed delivery, though they may still run.
     ///
     /// While the server cannot be reached it keeps trying. An error that is not transient is
     /// returned.
@@ -222,9 +223,10 @@ where
     R: Future<Output = std::result::Result<(), X>> + Send + 'static,
     X: Display,
 {
-    /// Runs until it is stopped, with as many tasks as handlers may run at the same time, and gives
-    /// back jobs that no handler has begun. Returns how many handlers did not end within the grace
-    /// period: they were dropped, and their jobs given back.
+    /// Runs until it is stopped, with as many tasks as handlers may run at the same time. Jobs that
+    /// no handler has begun are released: they return to the head of the queue, and count as not
+    /// delivered. Returns how many handlers did not end within the grace period: they were dropped,
+    /// and their jobs given back, which counts as a failed delivery.
     ///
     /// While the server cannot be reached it keeps trying. An error that is not transient is
     /// returned. Dropping the future drops the handlers and gives back their jobs.
@@ -239,7 +241,7 @@ where
         let waiting = Arc::new(Lock::new(VecDeque::<(Job<T, AsyncClient>, HandlerGuard)>::new()));
         let work = || {
             let (handler, stop) = (self.handler.clone(), stop.clone());
-            // The waiting jobs are given back once only tasks that are about to end own them.
+            // The waiting jobs are released once only tasks that are about to end own them.
             let waiting = Arc::downgrade(&waiting);
             let next = move || match stop.is_stopped() {
                 true => None,

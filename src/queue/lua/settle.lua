@@ -1,6 +1,7 @@
   -- The body of settle(clock, now), which poll.lua calls. KEYS: those of poll.lua. Reply: none.
   -- ARGV: those of poll.lua; from the 11th on four for each job: its index in the list, its fate
-  -- (done, retry, bury, back, unseen, lost or begun), a delay in milliseconds and a reason.
+  -- (done, retry, bury, back, unseen, lost or begun), a delay in milliseconds and a reason. A job
+  -- that is released is `unseen`; one that is given back is `back`.
   local queue, claimed, delayed, dead, counts = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
   local stored = redis.call('HMGET', KEYS[9], 'max_deliveries', 'dead_capacity')
   local most, capacity = tonumber(stored[1] or ARGV[9]), tonumber(stored[2] or ARGV[10])

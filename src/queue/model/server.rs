@@ -128,7 +128,7 @@ impl QueueServer {
         }
         let none = Vec::new();
         let fates = poll.settlement.as_ref().map_or(&none, |settlement| &settlement.fates);
-        let goes_back = |fate: &Fate| matches!(fate, Fate::Back | Fate::Unseen);
+        let goes_back = |fate: &Fate| matches!(fate, Fate::GivenBack | Fate::Released);
         let (back, others): (Vec<_>, Vec<_>) = fates.iter().partition(|(.., it)| goes_back(it));
         for (index, _, fate) in others.into_iter().chain(back.into_iter().rev()) {
             self.settle(&poll.consumer, *index, fate)?;
@@ -183,13 +183,13 @@ impl QueueServer {
                 return Ok(());
             }
             Fate::Done | Fate::Ready => {}
-            Fate::Unseen => self.queue.push_front(unbegun(&item)),
+            Fate::Released => self.queue.push_front(unbegun(&item)),
             Fate::Bury(_) => self.dead.push(again),
             Fate::Lost if self.is_buried(&item, &lost) => self.dead.push(lost),
             Fate::Lost => self.queue.push_front(lost),
             _ if self.is_buried(&item, &again) => self.dead.push(again),
             Fate::Retry(..) => drop(self.delayed.insert(again)),
-            Fate::Back => self.queue.push_front(again),
+            Fate::GivenBack => self.queue.push_front(again),
         }
         self.may_write()?;
         self.list(id)[index] = tombstone;

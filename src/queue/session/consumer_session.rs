@@ -89,7 +89,7 @@ impl ConsumerSession {
         decided
     }
 
-    /// Gives back all running jobs.
+    /// Gives back all running jobs, each of which counts as a failed delivery.
     pub(crate) fn give_back(&self) {
         self.ledger().jobs.give_back(Instant::now());
         self.maintenance.wake();
@@ -113,7 +113,8 @@ impl ConsumerSession {
         self.maintenance.wake_now();
     }
 
-    /// Closes the consumer: jobs that were not handed out go back, and the thread settles the rest.
+    /// Closes the consumer. Releases the jobs that were not handed out, and leaves the settling to
+    /// the thread.
     pub(crate) fn close(&self) {
         let now = Instant::now();
         self.closed.get_or_init(|| now);

@@ -40,8 +40,8 @@ pub(crate) fn poll_command(
         let (name, time, reason) = match fate {
             Fate::Retry(time, reason) => ("retry", *time, reason.as_str()),
             Fate::Bury(reason) => ("bury", none, reason.as_str()),
-            Fate::Back => ("back", none, "it was given back as often as it may be delivered"),
-            Fate::Unseen => ("unseen", none, ""),
+            Fate::GivenBack => ("back", none, "it was given back as often as it may be delivered"),
+            Fate::Released => ("unseen", none, ""),
             Fate::Lost => ("lost", none, "its consumer was lost with it"),
             Fate::Running => ("begun", none, ""),
             Fate::Done | Fate::Ready => ("done", none, ""),

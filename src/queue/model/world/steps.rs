@@ -98,7 +98,7 @@ impl QueueWorld {
             let fates = [
                 (true, Fate::Done),
                 (left.failures > 0, Fate::Retry(Duration::ZERO, String::new())),
-                (left.failures > 0, Fate::Back),
+                (left.failures > 0, Fate::GivenBack),
             ];
             let fates = fates.into_iter().filter(|(may, _)| *may).map(|(_, fate)| fate);
             actions.extend(fates.map(|fate| QueueAction::Decide(place, *number, fate)));

@@ -105,13 +105,13 @@ impl Ledger {
         if (std::mem::take(&mut self.diverged) || !has_all) && !trusts {
             self.jobs.forget();
             let counts = self.mutants.has(LedgerMutant::CountsWhatComesBack);
-            let fate = if counts { Fate::Back } else { Fate::Lost };
+            let fate = if counts { Fate::GivenBack } else { Fate::Lost };
             return items.iter().for_each(|_| self.jobs.append_decided(fate.clone(), sent));
         }
         let tombstone = tombstone(&self.consumer);
         for item in items.into_iter().skip(self.jobs.len()) {
             match item == tombstone {
-                true => self.jobs.append_decided(Fate::Unseen, sent),
+                true => self.jobs.append_decided(Fate::Released, sent),
                 false => self.jobs.append(vec![item], sent),
             }
         }

@@ -47,13 +47,14 @@ pub(crate) enum Fate {
     Done,
     /// It failed, and is due again after some time.
     Retry(Duration, String),
+    /// It goes to the dead-letter queue.
     Bury(String),
-    /// It goes back to the head of the queue, and counts as a failed delivery.
-    Back,
-    /// It goes back to the head of the queue without having been handed out.
-    Unseen,
-    /// It goes back from the server's list without the ledger knowing of it: it counts as a failed
-    /// delivery if the server knows that it had begun.
+    /// It returns to the head of the queue, and counts as a failed delivery.
+    GivenBack,
+    /// It returns to the head of the queue without having begun, and counts as no delivery.
+    Released,
+    /// It returns to the head of the queue from a list that the ledger does not know. It counts as
+    /// a failed delivery if the server knows that it had begun.
     Lost,
 }
 
@@ -82,7 +83,7 @@ impl Jobs {
     /// Appends claimed items.
     pub(crate) fn append(&mut self, items: Vec<Vec<u8>>, now: Instant) {
         for item in items {
-            let number = self.push(if self.closing { Fate::Unseen } else { Fate::Ready }, now);
+            let number = self.push(if self.closing { Fate::Released } else { Fate::Ready }, now);
             if !self.closing {
                 let parsed = Item::parse(&item);
                 let (deliveries, was_lost) = (parsed.deliveries, parsed.was_lost());
@@ -113,10 +114,10 @@ impl Jobs {
         runs
     }
 
-    /// Gives back all running jobs.
+    /// Gives back all running jobs, each of which counts as a failed delivery.
     pub(crate) fn give_back(&mut self, now: Instant) {
         let running = self.entries.iter_mut().filter(|entry| entry.fate == Fate::Running);
-        running.for_each(|entry| (entry.fate, entry.since) = (Fate::Back, now));
+        running.for_each(|entry| (entry.fate, entry.since) = (Fate::GivenBack, now));
     }
 
     /// Changes the fate of a job, if it is still in the list.
@@ -223,11 +224,11 @@ impl Jobs {
         self.ready.clear();
     }
 
-    /// Closes the list: jobs that were not handed out go back.
+    /// Closes the list, and releases the jobs that were not handed out.
     pub(crate) fn close(&mut self, now: Instant) {
         self.closing = true;
         for ready in std::mem::take(&mut self.ready) {
-            self.turn(ready.number, Fate::Unseen, now);
+            self.turn(ready.number, Fate::Released, now);
         }
     }
 

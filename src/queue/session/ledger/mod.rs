@@ -227,7 +227,7 @@ impl Ledger {
         now.saturating_duration_since(self.renewed)
     }
 
-    /// Closes the ledger: jobs that were not handed out go back.
+    /// Closes the ledger, and releases the jobs that were not handed out.
     pub(crate) fn close(&mut self, now: Instant) {
         self.jobs.close(now);
     }

@@ -74,7 +74,7 @@ fn done_jobs_are_trimmed_by_the_next_claim() {
         both.ledger.jobs.decide(0, Fate::Done, Instant::now())
             && both.ledger.jobs.decide(2, Fate::Done, Instant::now())
     );
-    assert!(!both.ledger.jobs.decide(0, Fate::Back, Instant::now()), "it is done");
+    assert!(!both.ledger.jobs.decide(0, Fate::GivenBack, Instant::now()), "it is done");
     both.claim(&["d"]);
     assert_eq!(both.list, [b"b", b"d"], "settled before it or after it");
     assert!(
@@ -116,7 +116,7 @@ fn a_settlement_and_a_wait_may_both_be_in_doubt() {
         both.claim(&["a", "b", "c"]);
         both.take_all();
         both.ledger.jobs.decide(0, Fate::Done, Instant::now());
-        both.ledger.jobs.decide(2, Fate::Back, Instant::now());
+        both.ledger.jobs.decide(2, Fate::GivenBack, Instant::now());
         let settling = both.ledger.settle_now().unwrap();
         assert_eq!(both.ledger.claim().unwrap_err(), RequestBlocked::Busy);
         let wait = both.ledger.wait().unwrap();
@@ -142,7 +142,7 @@ fn a_settlement_and_a_wait_may_both_be_in_doubt() {
 
 #[test]
 fn a_poll_settles_a_thousand_jobs_one_by_one() {
-    for fate in [Fate::Back, Fate::Done] {
+    for fate in [Fate::GivenBack, Fate::Done] {
         let mut both = LedgerAndList::new();
         both.claim(&["x"; 2500]);
         let jobs = both.take_all();
@@ -224,7 +224,7 @@ fn a_diverged_ledger_trusts_no_list_that_looks_right() {
 }
 
 #[test]
-fn a_closed_consumer_gives_back_unseen_jobs() {
+fn a_closed_consumer_releases_jobs_not_handed_out() {
     let mut both = LedgerAndList::new();
     both.claim(&["a", "b"]);
     both.ledger.take(true, Instant::now());
@@ -235,7 +235,7 @@ fn a_closed_consumer_gives_back_unseen_jobs() {
     let poll = both.ledger.settle_now().unwrap();
     let settlement = poll.settlement.clone().unwrap();
     assert_eq!((settlement.trimmed, settlement.done), (2, 1));
-    assert_eq!(settlement.fates, [(1, 1, Fate::Unseen)]);
+    assert_eq!(settlement.fates, [(1, 1, Fate::Released)]);
     both.apply(&poll, &[]);
     both.ledger.finish(&poll, RequestOutcome::Applied, Instant::now());
     assert_eq!((both.list.len(), both.ledger.leave()), (0, Leave::Now(poll.consumer)));
