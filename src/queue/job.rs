@@ -87,7 +87,7 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     /// Returns whether another consumer may have it meanwhile: the server was not reached for half
     /// a lease, has given it to another consumer, or has come back without knowing of it.
     pub fn lost_lease(&self) -> bool {
-        self.handle.session.has_lost(self.handle.number)
+        self.handle.session.may_have_lost(self.handle.number)
     }
 
     /// Marks the job as done. The server is notified with the consumer's next claim.
@@ -110,7 +110,7 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
             while was_held && handle.session.ledger().jobs.contains(handle.number) {
                 handle.session.settle(&executor).await?;
             }
-            if !was_held || handle.session.ledger().jobs.has_lost(handle.number) {
+            if !was_held || handle.session.ledger().jobs.was_forgotten(handle.number) {
                 return Err(Error::LeaseLost { attempt: Box::new(handle.session.attempt()) });
             }
             Ok(())

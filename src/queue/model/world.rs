@@ -148,7 +148,7 @@ impl Model for QueueModel {
             Property::always("a ledger matches its list", |_, world: &QueueWorld| world.agrees()),
             Property::always("no lease is lost early", |model: &QueueModel, world: &QueueWorld| {
                 let may_be_lost = world.left.expiries < model.expiries;
-                !world.is_robbed && (may_be_lost || world.has_relapsed || !world.has_lost())
+                !world.is_robbed && (may_be_lost || world.has_relapsed || !world.has_forgotten())
             }),
             Property::always(
                 "nothing counts that was not begun",
@@ -225,10 +225,11 @@ impl QueueWorld {
         (0..self.left.jobs).map(|job| b'a' + job)
     }
 
-    fn has_lost(&self) -> bool {
+    /// Returns whether a program has forgotten its first job, though it does not close.
+    fn has_forgotten(&self) -> bool {
         let ledgers = self.programs.iter().flatten().map(|program| &program.ledger);
         let mut going_on = ledgers.filter(|ledger| !ledger.jobs.is_closing());
-        going_on.any(|ledger| ledger.jobs.has_lost(0))
+        going_on.any(|ledger| ledger.jobs.was_forgotten(0))
     }
 
     /// Returns whether no item exists twice, and none that was not pushed.

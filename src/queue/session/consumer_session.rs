@@ -96,7 +96,7 @@ impl ConsumerSession {
     }
 
     /// Returns whether another consumer may have got a job meanwhile.
-    pub(crate) fn has_lost(&self, number: u64) -> bool {
+    pub(crate) fn may_have_lost(&self, number: u64) -> bool {
         let ledger = self.ledger();
         !ledger.jobs.contains(number)
             || ledger.silence(Instant::now()) >= self.shared_settings().lease / 2

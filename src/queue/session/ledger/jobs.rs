@@ -12,8 +12,9 @@ pub(crate) struct Jobs {
     pub(crate) ready: VecDeque<ReadyJob>,
     next: u64,
     closing: bool,
-    /// The number of the first job that was not lost with the lease, if any was.
-    not_lost: u64,
+    /// The number of the first job since all jobs were last forgotten. Jobs with lower numbers were
+    /// forgotten, not settled, unless they were settled before.
+    first_kept: u64,
 }
 
 /// A job in the list.
@@ -128,7 +129,7 @@ impl Jobs {
         }
     }
 
-    /// Returns whether a job runs, or is not settled yet. After the consumer was lost, no job is.
+    /// Returns whether a job is in the list: it is neither settled nor forgotten.
     pub(crate) fn contains(&self, number: u64) -> bool {
         self.position(number).is_some()
     }
@@ -138,9 +139,10 @@ impl Jobs {
         self.entries.binary_search_by_key(&number, |entry| entry.number).ok()
     }
 
-    /// Returns whether a job was lost before it was settled, if it was held recently.
-    pub(crate) fn has_lost(&self, number: u64) -> bool {
-        number < self.not_lost
+    /// Returns whether a job that was held recently was forgotten before it was settled: all jobs
+    /// were forgotten since it was claimed.
+    pub(crate) fn was_forgotten(&self, number: u64) -> bool {
+        number < self.first_kept
     }
 
     /// The number of running jobs.
@@ -217,9 +219,9 @@ impl Jobs {
         });
     }
 
-    /// Removes all jobs, which now belong to others.
+    /// Forgets all jobs, which now belong to others.
     pub(crate) fn forget(&mut self) {
-        self.not_lost = self.next;
+        self.first_kept = self.next;
         self.entries.clear();
         self.ready.clear();
     }

@@ -202,7 +202,7 @@ fn jobs_left_on_a_rolled_back_server_return_to_the_queue() {
         both.list = items.iter().map(|item| item.as_bytes().to_vec()).collect();
         both.sequence = sequence;
         both.recover();
-        let is_lost = both.ledger.jobs.has_lost(0) && both.ledger.jobs.has_lost(1);
+        let is_lost = both.ledger.jobs.was_forgotten(0) && both.ledger.jobs.was_forgotten(1);
         assert_eq!(is_lost, goes_back, "{sequence} {items:?}");
         let poll = both.ledger.claim().unwrap();
         let back = poll.settlement.map_or(0, |it| it.fates.len());
@@ -220,7 +220,9 @@ fn a_diverged_ledger_trusts_no_list_that_looks_right() {
     both.ledger.diverged(&poll.consumer);
     assert_eq!(both.ledger.claim().unwrap_err(), RequestBlocked::Doubt);
     both.recover();
-    assert!(both.ledger.jobs.has_lost(0) && both.ledger.jobs.settlement(Record::Begun).is_some());
+    assert!(
+        both.ledger.jobs.was_forgotten(0) && both.ledger.jobs.settlement(Record::Begun).is_some()
+    );
 }
 
 #[test]
@@ -255,7 +257,10 @@ fn a_consumer_in_doubt_is_not_lost_by_a_late_heartbeat() {
         let (sequence, items) =
             if known { (Some(both.sequence), both.list.clone()) } else { (None, Vec::new()) };
         both.ledger.recovered(recovery, sequence, items, Instant::now());
-        assert_eq!((both.ledger.jobs.contains(0), both.ledger.jobs.has_lost(0)), (known, !known));
+        assert_eq!(
+            (both.ledger.jobs.contains(0), both.ledger.jobs.was_forgotten(0)),
+            (known, !known)
+        );
     }
 }
 
