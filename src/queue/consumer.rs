@@ -151,7 +151,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     }
 
     /// Hands out claimed jobs; `None` if the next job is held back. First records on the server the
-    /// start of those whose consumer was lost before.
+    /// start of those that a lost consumer once held.
     async fn take(&self, most: usize, capacity: HandlerCapacity) -> Result<Option<Vec<Job<T, E>>>> {
         loop {
             let handlers = (capacity.free, capacity.running);
@@ -175,8 +175,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         }
     }
 
-    /// Claims jobs, waiting for the first. Returns whether to claim more if none of them can be
-    /// decoded.
+    /// Claims jobs, waiting for the first. Returns whether the caller may claim again if no claimed
+    /// job can be decoded; `false` also if none was claimed.
     async fn fill(&mut self, wanted: usize, deadline: Deadline) -> Result<bool> {
         let executor = self.queue.executor().clone();
         self.queue.check()?;

@@ -25,7 +25,8 @@ pub struct DeadJob<T: Codec> {
     pub value: std::result::Result<T::Owned, Undecodable>,
     /// The job's id in the queue.
     pub id: Option<String>,
-    /// Deliveries counted so far: failed, dropped, or lost after the job had begun.
+    /// Counts deliveries that ended without `done`, including the last: failed, dropped, buried, or
+    /// lost after the job had begun. It was 0 at the first delivery.
     pub deliveries: u32,
     /// Why the job is here.
     pub reason: String,

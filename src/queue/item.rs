@@ -1,9 +1,9 @@
 //! The format of items in the lists of a queue: a job's bytes as they are, or with a header.
 //!
 //! `0x1e "q1;" deliveries mark ";" id ";" bytes`, where `deliveries` counts those that failed, were
-//! dropped, or were lost after the job had begun. The mark is empty, or `?` if its consumer was
-//! once lost with it, `!` if it has been begun again since then, `+` if it has been begun otherwise;
-//! both of these only in the list of a consumer. The id may be empty if nothing is counted or
+//! dropped, or were lost after the job had begun. The mark is empty, or `?` if a consumer was lost
+//! while it held the job, `!` if the job has been begun again since then, `+` if it has been begun
+//! otherwise; both of these only in the list of a consumer. The id may be empty if nothing is counted or
 //! marked. Bytes that begin like a header get one when they are pushed, so that any bytes are
 //! returned as they were pushed. `envelope.lua` reads and writes the same format.
 //!
@@ -52,8 +52,8 @@ impl<'a> Item<'a> {
         Self::with_header(bytes).unwrap_or(plain)
     }
 
-    /// Returns whether its consumer was once lost with it, so that the job may be one that ends
-    /// programs.
+    /// Returns whether a consumer was lost while it held this job, so that the job may be one that
+    /// crashes programs.
     pub(super) fn was_lost(&self) -> bool {
         matches!(self.mark, Some(b'?' | b'!'))
     }

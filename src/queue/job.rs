@@ -23,6 +23,7 @@ pub struct Job<T: Codec, E: RoundTrips = Client> {
     value: T::Owned,
     id: Option<String>,
     deliveries: u32,
+    /// Whether a consumer was lost while it held this job.
     was_lost: bool,
     handle: JobHandle,
     executor: E,
@@ -67,19 +68,20 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         self.id.as_deref()
     }
 
-    /// Deliveries counted so far: failed, dropped, or lost after the job had begun.
+    /// Counts deliveries that ended without `done`: failed, dropped, or lost after the job had
+    /// begun. It is 0 at the first delivery.
     pub fn deliveries(&self) -> u32 {
         self.deliveries
     }
 
     /// Returns whether it was delivered before, or may have been, so that a part of the work may be
-    /// done already: an earlier delivery failed or was dropped, or a consumer was lost with it,
-    /// even if the job had not begun.
+    /// done already: an earlier delivery failed or was dropped, or a consumer was lost while it held
+    /// the job, even if the job had not begun.
     pub fn redelivered(&self) -> bool {
         self.deliveries > 0 || self.was_lost
     }
 
-    /// Returns whether it would be buried if its consumer were lost with it once more.
+    /// Returns whether it would be buried if a consumer were lost while holding it once more.
     pub(super) fn is_last(&self, max_deliveries: u32) -> bool {
         self.was_lost && self.deliveries.saturating_add(1) >= max_deliveries
     }

@@ -18,7 +18,8 @@ pub struct PendingJob<T: Codec> {
     pub value: std::result::Result<T::Owned, Undecodable>,
     /// The job's id in the queue, if it has needed one.
     pub id: Option<String>,
-    /// Deliveries counted so far: failed, dropped, or lost after the job had begun.
+    /// Counts deliveries that ended without `done`: failed, dropped, or lost after the job had
+    /// begun. It is 0 up to the first delivery.
     pub deliveries: u32,
 }
 

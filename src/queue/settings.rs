@@ -47,10 +47,12 @@ impl QueueSettings {
     }
 
     /// Sets how often a job is delivered before it goes to the dead-letter queue. Defaults to 5.
+    /// [`Job::deliveries`](crate::Job::deliveries) counts deliveries that ended without `done`; it
+    /// is 0 at the first, and one less than this at the last.
     ///
     /// If a consumer is lost, with a program that crashes or is killed, a delivery counts if the
     /// server knew that the job had begun. It knows that of a job that has run for a tenth of a
-    /// second, and of every job that a consumer was once lost with. So a job that ends its program
+    /// second, and of every job that a lost consumer once held. So a job that crashes its program
     /// immediately is delivered once more than this, and no other job of its batch goes to the
     /// dead-letter queue. A worker runs a job alone if its next loss would be its last.
     pub fn max_deliveries(mut self, times: u32) -> Self {

@@ -19,8 +19,8 @@ local function wrap(deliveries, id, payload, mark)
   return header .. deliveries .. mark .. ';' .. id .. ';' .. payload
 end
 
--- Marks: ? a consumer was lost with the job once; ! it has been begun again since; + it has been
--- begun.
+-- Marks: ? a consumer was lost while it held the job; ! the job has been begun again since; + the
+-- job has been begun.
 local begun = {[''] = '+', ['+'] = '+', ['?'] = '!', ['!'] = '!'}
 local unbegun = {[''] = '', ['+'] = '', ['?'] = '?', ['!'] = '?'}
 

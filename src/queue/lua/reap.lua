@@ -26,7 +26,7 @@ local function take_back(id, claimed)
       if name == '' then name = new_id(clock, id, number) end
       local again, delivered = lose(deliveries, name, payload, mark)
       if delivered >= most and delivered > deliveries then
-        bury(dead, capacity, counts, now, again, 'its consumer was lost with it')
+        bury(dead, capacity, counts, now, again, 'its consumer was lost while holding it')
       else
         table.insert(back, 1, again)
       end

@@ -42,7 +42,7 @@ pub(crate) fn poll_command(
             Fate::Bury(reason) => ("bury", none, reason.as_str()),
             Fate::GivenBack => ("back", none, "it was given back as often as it may be delivered"),
             Fate::Released => ("unseen", none, ""),
-            Fate::Lost => ("lost", none, "its consumer was lost with it"),
+            Fate::Lost => ("lost", none, "its consumer was lost while holding it"),
             Fate::Running => ("begun", none, ""),
             Fate::Done | Fate::Ready => ("done", none, ""),
         };

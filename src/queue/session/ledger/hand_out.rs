@@ -1,10 +1,10 @@
-//! The rules for handing out jobs, and what the server must know before.
+//! The rules for handing out jobs, and for recording their starts on the server before.
 //!
 //! A lost consumer loses its whole list, though only some of the jobs had begun, and at most a few
 //! of them can have been the cause. A job counts as delivered only if the server knew that it had
-//! begun. The server is notified of a job that runs for long, and of one that a consumer was once
-//! lost with before it is handed out: so a job that ends every program counts from the second time
-//! on.
+//! begun. The server is notified of a job that runs for long. A job that a lost consumer once held
+//! is recorded before it is handed out, so a job that crashes every program counts from the second
+//! time on.
 //!
 //! Handlers that run at the same time are lost together. So a job that a loss would now bury runs
 //! alone, as far as its consumer is affected.
@@ -55,8 +55,8 @@ impl Jobs {
     }
 
     /// Returns how many of the next jobs may be handed out together: at most `most`. Jobs that a
-    /// consumer was once lost with must be among the first `free`, which begin immediately. A job
-    /// that a loss would bury is handed out alone, while no others are `running`.
+    /// lost consumer once held must be among the first `free`, which begin immediately. A job that
+    /// a loss would bury is handed out alone, while no others are `running`.
     pub(crate) fn portion(
         &self,
         most: usize,
@@ -74,11 +74,13 @@ impl Jobs {
         (0..self.ready.len().min(most)).take_while(may_follow).count()
     }
 
-    /// Returns whether the next job would be buried if its consumer were lost with it once more.
+    /// Returns whether the next job would be buried if a consumer were lost while holding it once
+    /// more.
     pub(crate) fn next_must_run_alone(&self, max_deliveries: u32) -> bool {
         self.is_last(0, max_deliveries)
     }
 
+    /// Returns whether the job at this place among the next ones would be buried by one more loss.
     fn is_last(&self, place: usize, max_deliveries: u32) -> bool {
         let ready = self.ready.get(place).filter(|ready| ready.was_lost);
         ready.is_some_and(|ready| ready.deliveries.saturating_add(1) >= max_deliveries)

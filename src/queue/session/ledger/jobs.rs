@@ -35,7 +35,7 @@ pub(crate) struct ReadyJob {
     pub(crate) number: u64,
     pub(crate) item: Vec<u8>,
     pub(crate) deliveries: u32,
-    /// Whether its consumer was once lost with it.
+    /// Whether a consumer was lost while it held this job.
     pub(crate) was_lost: bool,
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Record {
     Nothing,
     /// Those whose handlers have begun.
     Begun,
-    /// Those of the next few that a consumer was once lost with.
+    /// Those of so many next jobs that a lost consumer once held.
     Next(usize),
 }
 

@@ -25,9 +25,9 @@ pub(crate) enum LedgerMutant {
     LeavesNothingBehind,
     /// Accepts the report of a wait after it was given up.
     BelievesLateReports,
-    /// Hands out a job that the server has not recorded, though a consumer was once lost with it.
+    /// Hands out a job that the server has not recorded, though a lost consumer once held it.
     HandsOutWhatWasLostUnrecorded,
-    /// Counts jobs that a server still has after it came back as delivered.
+    /// Counts as delivered the jobs that a server still has after it came back.
     CountsWhatComesBack,
     /// Continues with its jobs after its lease was lost.
     GoesOnWhenLost,
