@@ -3,8 +3,8 @@
 //! `0x1e "q1;" deliveries mark ";" id ";" bytes`, where `deliveries` counts those that failed, were
 //! dropped, or were lost after the job had begun. The mark is empty, or `?` if a consumer was lost
 //! while it held the job, `!` if the job has been begun again since then, `+` if it has been begun
-//! otherwise; both of these only in the list of a consumer. The id may be empty if nothing is counted or
-//! marked. Bytes that begin like a header get one when they are pushed, so that any bytes are
+//! otherwise; `!` and `+` only in the list of a consumer. The id may be empty if nothing is counted
+//! or marked. Bytes that begin like a header get one when they are pushed, so that any bytes are
 //! returned as they were pushed. `envelope.lua` reads and writes the same format.
 //!
 //! An id is `microseconds "-" anything`: the server's time when the item got it, and a part that

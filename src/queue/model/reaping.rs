@@ -1,4 +1,4 @@
-//! What the modelled server does for the reaper.
+//! The part of the modelled server in reaping.
 
 use super::QueueMutant;
 use super::raw_item::RawItem;

@@ -29,6 +29,7 @@ pub(crate) struct ConsumerSession {
     /// Whether a call was dropped while it was resolving a doubt. Calls that are dropped before
     /// replies arrive would never finish that, so it is left to the maintenance thread.
     pub(super) left_to_maintenance: AtomicBool,
+    /// When the consumer was closed.
     pub(super) closed: OnceLock<Instant>,
     /// Raised when the consumer has left.
     pub(crate) left: Signal,
@@ -39,6 +40,7 @@ pub(crate) struct ConsumerSession {
 pub(crate) struct Polled {
     /// Whether anything was claimed.
     pub(crate) claimed: bool,
+    /// Whether the queue is paused, so that nothing could be claimed.
     pub(crate) paused: bool,
     /// Whether it has checked for delayed jobs that are due.
     pub(crate) checked_due: bool,
@@ -62,7 +64,7 @@ impl ConsumerSession {
         self.ledger.lock()
     }
 
-    /// Hands out the next claimed job.
+    /// Hands out the next claimed job, unless the server must know first.
     pub(crate) fn take(&self, begins: bool) -> Option<(u64, Vec<u8>)> {
         let taken = self.ledger().take(begins, Instant::now());
         self.maintenance.wake();
@@ -82,7 +84,7 @@ impl ConsumerSession {
     }
 
     /// Decides the fate of a running job. The server is notified with the next claim, or by the
-    /// maintenance thread.
+    /// maintenance thread. Returns whether the job was still undecided and held.
     pub(crate) fn decide(&self, number: u64, fate: Fate) -> bool {
         let decided = self.ledger().jobs.decide(number, fate.bounded(), Instant::now());
         self.maintenance.wake();
@@ -123,8 +125,8 @@ impl ConsumerSession {
     }
 
     /// Once its consumer is closed and no job of it runs, blocks until the maintenance thread has
-    /// settled and left, for the program may end next, and the thread with it. After a second that
-    /// continues in the background.
+    /// settled and left, since the program, and the thread with it, may end next. Returns after one
+    /// second at most; the thread continues.
     pub(crate) fn await_leaving(&self) {
         let has_done = {
             let jobs = &self.ledger().jobs;

@@ -12,8 +12,9 @@ use crate::request::Request;
 
 impl ConsumerSession {
     /// Does the periodic work of the maintenance thread. It never waits for anything but the
-    /// server. Requests of a closed consumer that the server refuses are retried for a lease. Then
-    /// its lease ends too, which brings its jobs back.
+    /// server. Requests of a closed consumer that the server refuses are retried for the length of
+    /// a lease, and for as long as a job of it runs. Then the consumer is given up: its lease
+    /// expires, and its jobs are redelivered.
     pub(crate) async fn maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         let maintained = self.try_to_maintain(executor).await;
         let is_refused = maintained.as_ref().is_err_and(|error| !error.is_transient());
@@ -46,7 +47,7 @@ impl ConsumerSession {
     }
 
     /// Settles all that is decided and leaves. Jobs that still run are left to the maintenance
-    /// thread, and so is leaving then.
+    /// thread, which then unregisters the consumer.
     pub(crate) async fn finish<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         while !self.leave(executor).await? {
             let still_runs = self.ledger().jobs.running() > 0;
@@ -58,6 +59,7 @@ impl ConsumerSession {
         Ok(())
     }
 
+    /// Returns whether an outcome could be settled now, or a start be recorded.
     fn can_settle(&self) -> bool {
         self.ledger().jobs.settleable_for(Instant::now()).is_some()
     }

@@ -2,12 +2,12 @@
 //!
 //! The list is as long as the ledger, and in the same order: claims append to it, polls settle jobs
 //! in place and trim the first ones once they are settled. At most one poll is in flight at a time,
-//! and a wait beside it. If the outcome of either is unknown, the ledger is in doubt until the list
-//! was given to a new id (`recover.lua`), whose reply carries the content of the list.
+//! and a wait beside it. If the outcome of either is unknown, the ledger is in doubt until
+//! `recover.lua` has moved the list to a new id and returned its content.
 //!
-//! A server that has come back without its last writes is recognized by the number of the last
-//! poll, and by a list that is too short if a wait was the last to append to it: hence another poll
-//! before the next wait. The jobs of its list go back.
+//! A server that came back without its last writes is recognized by the sequence number of the last
+//! poll. If only a wait's job is missing, it is recognized by a list shorter than the ledger; so a
+//! poll must come between two waits. Jobs still in such a list go back to the queue.
 //!
 //! `model` explores everything that can happen to two ledgers.
 
@@ -52,7 +52,7 @@ pub(crate) struct Ledger {
     polls: bool,
     /// Whether a claim or a wait is in flight.
     claims: bool,
-    /// Whether it has waited since its last claim.
+    /// Whether it has waited since its last claim was applied. No other wait may begin until then.
     waited: bool,
     /// The wait that its caller has dropped, and when. Its outcome will be reported.
     dropped_wait: Option<(LedgerRequest, Instant)>,

@@ -3,9 +3,13 @@
 pub(crate) enum LedgerMutant {
     /// Keeps its id though the outcome of a request is unknown.
     KeepsItsId,
+    /// Settles jobs while a doubt is not resolved.
     SettlesInDoubt,
+    /// Sends a poll while another one is in flight.
     PollsTwiceAtATime,
+    /// Sends a claim or a wait while another one is in flight.
     ClaimsTwiceAtATime,
+    /// Recovers while a poll or a wait is in flight.
     RecoversWhileARequestIsInFlight,
     /// Treats a poll in doubt as not applied, whatever the server reports.
     IgnoresTheSequence,
