@@ -141,6 +141,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
         self.session.ledger().jobs.next_must_run_alone(self.max_deliveries())
     }
 
+    /// The maximum number of deliveries in force for the queue.
     pub(super) fn max_deliveries(&self) -> u32 {
         self.session.shared_settings().max_deliveries
     }

@@ -75,8 +75,8 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     }
 
     /// Returns whether it was delivered before, or may have been, so that a part of the work may be
-    /// done already: an earlier delivery failed or was dropped, or a consumer was lost while it held
-    /// the job, even if the job had not begun.
+    /// done already: an earlier delivery failed or was dropped, or a consumer was lost while
+    /// holding the job, even if it had not begun.
     pub fn redelivered(&self) -> bool {
         self.deliveries > 0 || self.was_lost
     }

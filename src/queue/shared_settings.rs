@@ -39,6 +39,7 @@ pub(crate) fn report(
     }
 }
 
+/// The names of stored settings in warnings.
 const NAMES: [&str; 3] = ["lease in milliseconds", "max_deliveries", "dead_capacity"];
 
 /// The shortest lease that settings may have.

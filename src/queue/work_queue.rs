@@ -149,6 +149,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         self.run(request.encode::<Pushed<T>>(job).returns(reply::positive))
     }
 
+    /// The command that appends jobs, without any.
     fn pushing(&self) -> Request {
         Request::write("RPUSH").key(self.keys.queue())
     }

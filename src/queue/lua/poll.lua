@@ -7,7 +7,7 @@
 -- settle, see settle.lua.
 -- Reply: status, milliseconds until the next delayed job is due (-1 if there is none, or without a
 -- check), claimed items. Status 0: id unknown; 1: done; 2: queue paused; 3: the list or the
--- last poll is not what the consumer expects. Nothing was changed with 0 and 3.
+-- last poll is not the one that the consumer expects. Nothing was changed with 0 and 3.
 -- Items are pushed before anything is trimmed: a script that fails is not rolled back.
 local queue, claimed, consumers, paused, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local id, last_sequence, held = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -1,4 +1,4 @@
--- Takes back what consumers held whose lease has expired, at most 1,000 items.
+-- Takes back the jobs of consumers whose lease has expired, at most 1,000 items.
 -- KEYS: queue, consumers, dead, gone, held, counts, settings, then the list of each consumer.
 -- ARGV: lease in milliseconds, max_deliveries, dead_capacity (settings take precedence over the
 -- last two), then the ids of the consumers in the order of their lists.

@@ -1,5 +1,5 @@
--- Moves what a consumer holds under former ids to a new id. If the server may still act on a
--- request of a former id, that id is kept among the retired ones for as long as a network may
+-- Moves the jobs that a consumer holds under former ids to a new id. If the server may still act on
+-- a request of a former id, that id is kept among the retired ones for as long as a network may
 -- deliver it.
 -- KEYS: consumers, gone, held, list of the new id, then the list of each former id.
 -- ARGV: new id; 1 if a former id must be registered; 1 if the server may still act on a former id;
@@ -13,7 +13,7 @@ for i = 4, #ARGV do
   local score = redis.call('ZSCORE', consumers, ARGV[i])
   if score then sequence = score % 1 * 2048 end
 end
--- The consumer was reaped. What its list may hold since is unknown to it.
+-- The consumer was reaped. Its list may hold jobs since that it does not know.
 if known and sequence < 0 then return {sequence} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

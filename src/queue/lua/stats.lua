@@ -1,4 +1,4 @@
--- Counts what is in a queue and what was done.
+-- Counts the jobs in a queue, and those that have left it.
 -- KEYS: queue, delayed, dead, paused, consumers, held, counts, entered, gone, settings, then the
 -- lists of the consumers that the caller knows.
 -- ARGV: 1 to include the retired ids, else 0.

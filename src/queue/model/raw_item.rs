@@ -14,11 +14,13 @@ pub(crate) fn deliveries(item: &RawItem) -> u8 {
     parse(item).1
 }
 
+/// The name, the counted deliveries and the mark of an item.
 pub(crate) fn parse(item: &RawItem) -> (u8, u8, Option<u8>) {
     let item = Item::parse(item);
     (item.payload[0], item.deliveries as u8, item.mark)
 }
 
+/// The item with a header.
 pub(crate) fn wrap(name: u8, deliveries: u8, mark: Option<u8>) -> RawItem {
     let header = format!("\x1eq1;{deliveries}");
     let id = [b';', name, b';', name];

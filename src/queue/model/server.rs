@@ -204,6 +204,7 @@ impl QueueServer {
         wrap(name, deliveries + u8::from(counts), Some(b'?'))
     }
 
+    /// Returns whether a delivery was counted, and was the last.
     pub(super) fn is_buried(&self, before: &RawItem, after: &RawItem) -> bool {
         deliveries(after) >= self.max_deliveries && deliveries(after) > deliveries(before)
     }

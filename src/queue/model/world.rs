@@ -87,6 +87,7 @@ pub(crate) enum QueueAction {
     Stop(usize, u8),
     /// A request or its reply is lost. A lost request may still arrive.
     Lose(usize),
+    /// A request was certainly not sent.
     Refuse(usize),
     /// A wait is dropped.
     DropWait(usize),
@@ -94,12 +95,17 @@ pub(crate) enum QueueAction {
     GiveUp(usize),
     /// A lease expires without a heartbeat.
     Expire(ConsumerId),
+    /// The reaper finds a consumer that seems lost.
     Find(ConsumerId),
+    /// The reaper takes back the jobs of the consumer that was found.
     Reap,
     /// A program reaps its retired ids.
     ReapRetired(usize),
+    /// The script of the reaper stops after some writes.
     StopReaping(u8),
+    /// The server makes a durable copy of its state.
     Save,
+    /// The server comes back in the saved state.
     Relapse,
 }
 

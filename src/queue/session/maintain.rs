@@ -28,7 +28,8 @@ impl ConsumerSession {
         maintained
     }
 
-    /// Resolves doubts, settles what is due, and leaves if the consumer is closed.
+    /// Resolves doubts, settles jobs that were decided a while ago, and leaves if the consumer is
+    /// closed.
     async fn try_to_maintain<X: RoundTrips>(&self, executor: &X) -> Result<()> {
         self.ledger().give_up(Instant::now());
         self.resolve_doubt(executor).await?;

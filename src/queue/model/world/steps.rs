@@ -251,6 +251,7 @@ impl QueueWorld {
         }
     }
 
+    /// Runs a program's request, and passes the reply to it immediately.
     pub(crate) fn converse(&mut self, by: usize, request: ConsumerRequest) {
         let reply = self.server.run(&request, None);
         self.receive(Some(by), |program| program.receive(request, reply));
@@ -282,6 +283,7 @@ impl QueueWorld {
         }
     }
 
+    /// Ends a handler of a program with a fate.
     pub(crate) fn decide(&mut self, by: usize, number: u64, fate: Fate) {
         let Some(program) = &mut self.programs[by] else { return };
         match fate {
@@ -319,6 +321,7 @@ impl QueueWorld {
         }
     }
 
+    /// Reaps the consumer that was found, up to a number of writes.
     pub(crate) fn reap(&mut self, writes: Option<u8>) {
         if let Some(id) = self.found.take() {
             let lasts = !self.server.seems_lost(&id);

@@ -52,7 +52,7 @@ pub(crate) struct Ledger {
     polls: bool,
     /// Whether a claim or a wait is in flight.
     claims: bool,
-    /// Whether it has waited since its last claim was applied. No other wait may begin until then.
+    /// Whether it has waited since the last claim or recovery. Another wait begins only after one.
     waited: bool,
     /// The wait that its caller has dropped, and when. Its outcome will be reported.
     dropped_wait: Option<(LedgerRequest, Instant)>,
@@ -273,6 +273,6 @@ pub(crate) fn tombstone(consumer: &ConsumerId) -> Vec<u8> {
     [b"\x1eq1;-", consumer.as_bytes()].concat()
 }
 
-/// Sequence numbers fit into the fraction of a time in milliseconds. A server that has received no poll
-/// reports zero.
+/// The maximum sequence number: all fit into the fraction of a time in milliseconds. A server that
+/// has received no poll reports zero.
 const MAX_SEQUENCE: u16 = 2047;

@@ -23,9 +23,9 @@ pub(crate) enum LedgerMutant {
     WaitsUnknown,
     /// Waits again without a poll between.
     WaitsAgain,
-    /// Does not reap what a wait may have brought to a retired id.
+    /// Does not reap a job that a wait may have brought to a retired id.
     ForgetsLateWaits,
-    /// Does not reap what a wait in doubt may still bring.
+    /// Does not reap a job that a wait in doubt may still bring.
     LeavesNothingBehind,
     /// Accepts the report of a wait after it was given up.
     BelievesLateReports,
