@@ -55,9 +55,10 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         let item = Item::parse(&bytes);
         let (deliveries, was_lost, id) = (item.deliveries, item.was_lost(), item.id);
         let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
-        let value = match item.payload.len() == bytes.len() {
-            true => T::decode_owned(bytes)?,
-            false => T::decode_owned(item.payload.to_vec())?,
+        let value = if item.payload.len() == bytes.len() {
+            T::decode_owned(bytes)?
+        } else {
+            T::decode_owned(item.payload.to_vec())?
         };
         let (handle, executor) = (JobHandle { session: session.clone(), number }, executor.clone());
         Ok(Self { value, id, deliveries, was_lost, handle, executor, has_worker: false })
@@ -181,9 +182,10 @@ pub(super) fn take<T: Codec, E: RoundTrips>(
         Err(panic) => format!("decoding it panicked: {}", message(&*panic)),
     };
     log::warn!("a job of the work queue {:?}: {reason}", session.keys.queue);
-    let fate = match session.settings.buries_undecodable {
-        true => Fate::Bury(reason),
-        false => Fate::Retry(session.settings.pause(deliveries), reason),
+    let fate = if session.settings.buries_undecodable {
+        Fate::Bury(reason)
+    } else {
+        Fate::Retry(session.settings.pause(deliveries), reason)
     };
     session.decide(number, fate);
     Some(None)

@@ -74,9 +74,8 @@ impl QueueStats {
     /// The rates per second since `earlier`, by the server's clock.
     pub fn rates_since(&self, earlier: &Self) -> QueueRates {
         let seconds = self.at.saturating_sub(earlier.at).as_secs_f64();
-        let rate = |now: u64, then: u64| match seconds > 0.0 {
-            true => now.saturating_sub(then) as f64 / seconds,
-            false => 0.0,
+        let rate = |now: u64, then: u64| {
+            if seconds > 0.0 { now.saturating_sub(then) as f64 / seconds } else { 0.0 }
         };
         QueueRates {
             done: rate(self.done, earlier.done),

@@ -243,9 +243,12 @@ where
             let (handler, stop) = (self.handler.clone(), stop.clone());
             // The waiting jobs are released once only tasks that are about to end own them.
             let waiting = Arc::downgrade(&waiting);
-            let next = move || match stop.is_stopped() {
-                true => None,
-                false => waiting.upgrade().and_then(|waiting| waiting.lock().pop_front()),
+            let next = move || {
+                if stop.is_stopped() {
+                    None
+                } else {
+                    waiting.upgrade().and_then(|waiting| waiting.lock().pop_front())
+                }
             };
             async move {
                 while let Some((job, mut guard)) = next() {

@@ -1,4 +1,4 @@
-//! The fate of a wait whose server is silent.
+//! The decision whether to keep waiting for a silent server.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -117,13 +117,12 @@ impl MaintenanceThread {
                 continue;
             }
             let left = renewal.min(reaping).saturating_duration_since(Instant::now());
-            match sessions.iter().any(|session| session.is_busy()) {
-                true => {
-                    self.handle.rest(false);
-                    self.handle.block(if failed { FAILURE_RETRY_INTERVAL } else { TICK }.min(left))
-                }
-                false => self.handle.block(left),
-            };
+            if sessions.iter().any(|session| session.is_busy()) {
+                self.handle.rest(false);
+                self.handle.block(if failed { FAILURE_RETRY_INTERVAL } else { TICK }.min(left));
+            } else {
+                self.handle.block(left);
+            }
         }
     }
 
@@ -152,9 +151,10 @@ impl MaintenanceThread {
         };
         let alive = client.run(request.returns(alive))?;
         for ((session, (consumer, ..)), alive) in heartbeats.into_iter().zip(alive) {
-            match alive {
-                true => session.ledger().renewed(&consumer, sent),
-                false => session.ledger().lost(&consumer),
+            if alive {
+                session.ledger().renewed(&consumer, sent)
+            } else {
+                session.ledger().lost(&consumer)
             }
         }
         Ok(())

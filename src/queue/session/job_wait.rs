@@ -69,9 +69,10 @@ impl SentWait {
     fn end(&self, state: &mut WaitState, outcome: RequestOutcome, item: Option<Vec<u8>>) -> bool {
         let Some(wait) = state.wait.take() else { return false };
         let mut ledger = self.session.ledger();
-        let counts = match state.is_dropped {
-            true => ledger.reported(&wait, outcome, self.at),
-            false => ledger.finish(&wait, outcome, self.at),
+        let counts = if state.is_dropped {
+            ledger.reported(&wait, outcome, self.at)
+        } else {
+            ledger.finish(&wait, outcome, self.at)
         };
         let items: Vec<_> = item.into_iter().filter(|_| counts).collect();
         let brings = !items.is_empty();

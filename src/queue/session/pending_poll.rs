@@ -44,10 +44,7 @@ impl<'a> PendingPoll<'a> {
         if let Some(poll) = self.poll.take() {
             let mut ledger = self.ledger.lock();
             ledger.finish(&poll, RequestOutcome::NotSent, self.sent);
-            match is_known {
-                true => ledger.diverged(&poll.consumer),
-                false => ledger.lost(&poll.consumer),
-            }
+            if is_known { ledger.diverged(&poll.consumer) } else { ledger.lost(&poll.consumer) }
         }
     }
 }

@@ -110,9 +110,10 @@ impl Ledger {
         }
         let tombstone = tombstone(&self.consumer);
         for item in items.into_iter().skip(self.jobs.len()) {
-            match item == tombstone {
-                true => self.jobs.append_decided(Fate::Released, sent),
-                false => self.jobs.append(vec![item], sent),
+            if item == tombstone {
+                self.jobs.append_decided(Fate::Released, sent)
+            } else {
+                self.jobs.append(vec![item], sent)
             }
         }
     }

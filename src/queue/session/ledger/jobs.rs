@@ -193,9 +193,10 @@ impl Jobs {
         };
         let fates = self.entries.iter().enumerate().filter_map(|(index, entry)| {
             let is_late = entry.fate == Fate::Done && index >= trimmed;
-            let fate = match entry.fate.needs_settling() || is_late {
-                true => entry.fate.clone(),
-                false => is_recorded(entry).then_some(Fate::Running)?,
+            let fate = if entry.fate.needs_settling() || is_late {
+                entry.fate.clone()
+            } else {
+                is_recorded(entry).then_some(Fate::Running)?
             };
             Some((index, entry.number, fate))
         });
