@@ -19,6 +19,7 @@ mod session;
 mod settings;
 mod shared_settings;
 mod stats;
+mod waiting_jobs;
 mod work_queue;
 mod worker;
 

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use super::consumer::{Consumer, HandlerCapacity, MAX_BATCH};
 use super::handler_guard::HandlerGuard;
 use super::job::Job;
-use super::settings::QueueSettings;
+use super::waiting_jobs::WaitingJobs;
 use super::work_queue::WorkQueue;
 #[cfg(feature = "async")]
 use crate::client::AsyncClient;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::lock::Lock;
 use crate::time::Wait;
 use crate::time::{Pauses, finish};
 
@@ -23,7 +22,7 @@ use crate::time::{Pauses, finish};
 /// and returns a `Result`.
 ///
 /// `Ok` means that the job is done. A job whose handler returns an error, or panics, is delivered
-/// again after a backoff ([`QueueSettings::backoff`]), and goes to the dead-letter queue with the
+/// again after a backoff ([`QueueSettings::backoff`](crate::QueueSettings::backoff)), and goes to the dead-letter queue with the
 /// error after its last delivery. A handler may also decide by itself, with [`Job::retry`] and the
 /// like.
 ///
@@ -116,8 +115,9 @@ impl<T: Codec, E: RoundTrips, F> Worker<T, E, F> {
         self.queue.consumer().batch(self.batch)
     }
 
-    fn settings(&self) -> QueueSettings {
-        self.queue.settings().clone()
+    /// Entrusts a claimed job to a guard.
+    fn guarded(&self, job: Job<T, E>) -> (Job<T, E>, HandlerGuard) {
+        HandlerGuard::of(job, self.queue.settings().clone())
     }
 
     /// Returns how many jobs to take and the capacity for them, if a handler is free.
@@ -142,23 +142,18 @@ where
     /// While the server cannot be reached it keeps trying. An error that is not transient is
     /// returned.
     pub fn run(&self, stop: &StopHandle) -> Result<usize> {
-        let (sender, jobs) = mpsc::channel::<(Job<T>, HandlerGuard)>();
-        let jobs = Arc::new(Lock::new(jobs));
+        let waiting = Arc::new(WaitingJobs::<(Job<T>, HandlerGuard)>::new());
+        let _closing = ClosedOnDrop(&waiting);
         let (end, ends) = mpsc::channel::<()>();
         let held = Arc::new(AtomicUsize::new(0));
         for _ in 0..self.concurrency {
-            let (jobs, end, held) = (jobs.clone(), end.clone(), held.clone());
+            let (waiting, end, held) = (waiting.clone(), end.clone(), held.clone());
             let (handler, stop) = (self.handler.clone(), stop.clone());
             let handle = move |job| handler(job).map_err(|error| error.to_string());
             let work = move || {
-                let next = || jobs.lock().recv();
-                while let Ok((job, mut guard)) = next() {
-                    if stop.is_stopped() {
-                        drop(guard);
-                    } else {
-                        guard.begin();
-                        guard.conclude(catch_unwind(AssertUnwindSafe(|| handle(job))));
-                    }
+                while let Some((job, mut guard)) = waiting.wait_pop(|| stop.is_stopped()) {
+                    guard.begin();
+                    guard.conclude(catch_unwind(AssertUnwindSafe(|| handle(job))));
                     held.fetch_sub(1, Ordering::AcqRel);
                     // There is no receiver any more after the grace period.
                     let _ = end.send(());
@@ -186,11 +181,8 @@ where
                     backoff = WorkerBackoff::new();
                     let max_deliveries = consumer.max_deliveries();
                     runs_alone = claimed.first().is_some_and(|job| job.is_last(max_deliveries));
-                    for job in claimed {
-                        held.fetch_add(1, Ordering::AcqRel);
-                        // The threads end only after the sender.
-                        let _ = sender.send(HandlerGuard::of(job, self.settings()));
-                    }
+                    held.fetch_add(claimed.len(), Ordering::AcqRel);
+                    waiting.extend(claimed.into_iter().map(|job| self.guarded(job)));
                 }
                 Err(error) => match backoff.after(error) {
                     Ok(pause) => thread::sleep(pause),
@@ -198,11 +190,7 @@ where
                 },
             }
         }
-        drop(sender);
-        while let Ok(unbegun) = jobs.lock().try_recv() {
-            drop(unbegun);
-            held.fetch_sub(1, Ordering::AcqRel);
-        }
+        held.fetch_sub(waiting.close(), Ordering::AcqRel);
         let stopped = Instant::now();
         while held.load(Ordering::Acquire) > 0 && stopped.elapsed() < self.grace {
             let left = self.grace.saturating_sub(stopped.elapsed());
@@ -231,14 +219,12 @@ where
     /// While the server cannot be reached it keeps trying. An error that is not transient is
     /// returned. Dropping the future drops the handlers and gives back their jobs.
     pub async fn run(&self, stop: &StopHandle) -> Result<usize> {
-        use std::collections::VecDeque;
-
         use futures_util::FutureExt;
         use tokio::task::{JoinSet, consume_budget};
         use tokio::time::{sleep, timeout};
 
         let mut consumer = self.consumer();
-        let waiting = Arc::new(Lock::new(VecDeque::<(Job<T, AsyncClient>, HandlerGuard)>::new()));
+        let waiting = Arc::new(WaitingJobs::<(Job<T, AsyncClient>, HandlerGuard)>::new());
         let work = || {
             let (handler, stop) = (self.handler.clone(), stop.clone());
             // The waiting jobs are released once only tasks that are about to end own them.
@@ -247,7 +233,7 @@ where
                 if stop.is_stopped() {
                     None
                 } else {
-                    waiting.upgrade().and_then(|waiting| waiting.lock().pop_front())
+                    waiting.upgrade().and_then(|waiting| waiting.pop())
                 }
             };
             async move {
@@ -265,7 +251,7 @@ where
         let mut runs_alone = false;
         while !stop.is_stopped() && outcome.is_ok() {
             while tasks.try_join_next().is_some() {}
-            let (jobs, free) = (waiting.lock().len(), self.concurrency - tasks.len());
+            let (jobs, free) = (waiting.len(), self.concurrency - tasks.len());
             let begun = jobs.min(free);
             (0..begun).for_each(|_| drop(tasks.spawn(work())));
             let now_held = tasks.len() + jobs - begun;
@@ -279,8 +265,7 @@ where
                     backoff = WorkerBackoff::new();
                     let max_deliveries = consumer.max_deliveries();
                     runs_alone = claimed.first().is_some_and(|job| job.is_last(max_deliveries));
-                    let guarded = |job| HandlerGuard::of(job, self.settings());
-                    waiting.lock().extend(claimed.into_iter().map(guarded));
+                    waiting.extend(claimed.into_iter().map(|job| self.guarded(job)));
                 }
                 Err(error) => match backoff.after(error) {
                     Ok(pause) => sleep(pause).await,
@@ -320,6 +305,15 @@ impl<T: Codec, E: RoundTrips, F> fmt::Debug for Worker<T, E, F> {
         let mut shown = f.debug_struct("Worker");
         shown.field("queue", &self.queue).field("concurrency", &self.concurrency);
         shown.finish_non_exhaustive()
+    }
+}
+
+/// Ends the threads that wait for jobs, however the run of the worker ends.
+struct ClosedOnDrop<'a, J>(&'a WaitingJobs<J>);
+
+impl<J> Drop for ClosedOnDrop<'_, J> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
