@@ -117,7 +117,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `async` | no | `AsyncClient`, on tokio |
-//! | `bincode` | yes | `Bincode` |
+//! | `bincode` | no | `Bincode`, for existing data: bincode is no longer maintained |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `keyword` | no | [`keyword`]: named, typed values that services publish and clients watch |
 //! | `msgpack` | yes | `MessagePack` |
@@ -125,8 +125,10 @@
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
 //! | `metrics` | no | statistics of near caches and read-through caches, for the `metrics` facade |
+//! | `r2d2-pool` | no | `ClientBuilder::pool`, for a pool of your own of the `redis` crate |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 

@@ -33,6 +33,7 @@ pub struct ClientBuilder<C = Client> {
     password: Option<String>,
     database: Option<u32>,
     pool_size: u32,
+    #[cfg(feature = "r2d2-pool")]
     pool: Option<r2d2::Pool<redis::Client>>,
     checkout_timeout: Duration,
     connect_timeout: Duration,
@@ -74,6 +75,7 @@ impl<C> ClientBuilder<C> {
             password: None,
             database: None,
             pool_size: 10,
+            #[cfg(feature = "r2d2-pool")]
             pool: None,
             checkout_timeout: Duration::from_secs(5),
             connect_timeout: DEFAULT_TIMEOUT,
@@ -272,6 +274,7 @@ impl ClientBuilder<Client> {
     /// signal interrupted: that counts as a lost connection. Nor does
     /// [`call_timeout`](Self::call_timeout) end a reply whose bytes keep arriving, and a reply
     /// without an end has no bound.
+    #[cfg(feature = "r2d2-pool")]
     pub fn pool(mut self, pool: r2d2::Pool<redis::Client>) -> Self {
         self.pool = Some(pool);
         self
@@ -285,11 +288,14 @@ impl ClientBuilder<Client> {
 
     /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
     pub fn build(self) -> Result<Client> {
+        let pools = PoolSettings::new(self.pool_size, self.checkout_timeout);
+        #[cfg(feature = "r2d2-pool")]
+        let pools = pools.with_pool_of_user(self.pool.clone());
+        #[cfg(feature = "r2d2-pool")]
         if self.pool.is_some() && !matches!(self.servers, Named::One(_)) {
             let reason = "a custom pool works only with a single server";
             return Err(Error::Configuration(reason.into()));
         }
-        let pools = PoolSettings::new(self.pool_size, self.checkout_timeout, self.pool.clone());
         let router = self.router::<BlockingNode>(pools)?;
         if !self.lazy {
             finish(router.connect())?;

@@ -5,6 +5,7 @@ mod dedicated;
 mod listener;
 mod node;
 mod pool;
+#[cfg(feature = "r2d2-pool")]
 mod user_pool;
 
 pub(super) use self::connection::Connection;

@@ -8,11 +8,14 @@ use redis::{RedisResult, Value};
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
 use super::connection::Connection;
+#[cfg(feature = "r2d2-pool")]
 use super::user_pool;
+#[cfg(feature = "r2d2-pool")]
 use super::user_pool::Given;
 use crate::connection::connector::Connector;
 use crate::connection::idle::{Idle, Usable, usable};
 use crate::connection::transport_error::{TransportError, TransportResult};
+#[cfg(feature = "r2d2-pool")]
 use crate::lock::Lock;
 use crate::time::Deadline;
 
@@ -23,6 +26,7 @@ pub(crate) enum Pool {
     /// immediate error of that call.
     Own(r2d2::Pool<Slots>),
     /// The user's own pool.
+    #[cfg(feature = "r2d2-pool")]
     Given {
         pool: r2d2::Pool<redis::Client>,
         /// Failed connections, held back until they can be replaced in place.
@@ -35,25 +39,35 @@ pub(crate) enum Pool {
 pub(crate) struct PoolSettings {
     pub(crate) size: u32,
     pub(crate) checkout_timeout: Duration,
-    pub(crate) given: Option<r2d2::Pool<redis::Client>>,
+    #[cfg(feature = "r2d2-pool")]
+    given: Option<r2d2::Pool<redis::Client>>,
     /// Slots cost r2d2 almost no work. Its own threads would outlive a pool by half a minute.
     thread: Arc<ScheduledThreadPool>,
 }
 
 impl PoolSettings {
-    pub(crate) fn new(
-        size: u32,
-        checkout_timeout: Duration,
-        given: Option<r2d2::Pool<redis::Client>>,
-    ) -> Self {
+    pub(crate) fn new(size: u32, checkout_timeout: Duration) -> Self {
         let behavior = OnPoolDropBehavior::DiscardPendingScheduled;
         let thread = ScheduledThreadPool::builder().num_threads(1).on_drop_behavior(behavior);
-        Self { size, checkout_timeout, given, thread: Arc::new(thread.build()) }
+        Self {
+            size,
+            checkout_timeout,
+            #[cfg(feature = "r2d2-pool")]
+            given: None,
+            thread: Arc::new(thread.build()),
+        }
+    }
+
+    /// Uses the pool of the user, if there is one.
+    #[cfg(feature = "r2d2-pool")]
+    pub(crate) fn with_pool_of_user(self, given: Option<r2d2::Pool<redis::Client>>) -> Self {
+        Self { given, ..self }
     }
 }
 
 impl Pool {
     pub(crate) fn new(settings: &PoolSettings) -> Self {
+        #[cfg(feature = "r2d2-pool")]
         if let Some(pool) = &settings.given {
             return Pool::Given { pool: pool.clone(), failed: Arc::default() };
         }
@@ -83,6 +97,7 @@ impl Pool {
                     deadline,
                 })
             }
+            #[cfg(feature = "r2d2-pool")]
             Pool::Given { pool, failed } => {
                 let timeout = within(pool.connection_timeout());
                 let held_back = failed.lock().pop();
@@ -115,6 +130,7 @@ pub(crate) struct PoolConnection<'a> {
 /// A borrowed connection, of either kind of pool.
 enum Held<'a> {
     Slot(r2d2::PooledConnection<Slots>, Box<Connection>),
+    #[cfg(feature = "r2d2-pool")]
     Given(Given, &'a Lock<Vec<Given>>),
 }
 
@@ -136,6 +152,7 @@ impl PoolConnection<'_> {
                 connection.limit(self.connector.limits(self.deadline));
                 connection.send(packed)
             }
+            #[cfg(feature = "r2d2-pool")]
             Held::Given(given, _) => given.send_packed_command(packed),
         }
     }
@@ -143,6 +160,7 @@ impl PoolConnection<'_> {
     pub(crate) fn receive(&mut self) -> RedisResult<Value> {
         match &mut self.held {
             Held::Slot(_, connection) => connection.receive(),
+            #[cfg(feature = "r2d2-pool")]
             Held::Given(given, _) => user_pool::receive(given),
         }
     }
@@ -155,6 +173,7 @@ impl PoolConnection<'_> {
             Held::Slot(_, connection) => {
                 Connection::open(self.connector, limits).map(|new| **connection = new)
             }
+            #[cfg(feature = "r2d2-pool")]
             Held::Given(given, _) => user_pool::replace(given, self.connector, limits),
         };
         match renewed {
@@ -175,6 +194,7 @@ impl PoolConnection<'_> {
                 slot.0 = Some(Idle::new(connection, self.connector));
             }
             Held::Slot(..) => {}
+            #[cfg(feature = "r2d2-pool")]
             Held::Given(mut given, failed) => {
                 user_pool::record_use(&mut given, self.connector);
                 if condition != Condition::Sound {
@@ -189,6 +209,7 @@ impl PoolConnection<'_> {
     pub(crate) fn retire_demoted(&self) -> bool {
         self.connector.retire_demoted(match &self.held {
             Held::Slot(_, connection) => connection.generation,
+            #[cfg(feature = "r2d2-pool")]
             Held::Given(given, _) => user_pool::generation(given),
         })
     }
@@ -201,6 +222,7 @@ impl PoolConnection<'_> {
     }
 
     /// Makes a connection of the user's pool usable.
+    #[cfg(feature = "r2d2-pool")]
     fn make_usable(&mut self) -> TransportResult<()> {
         let Held::Given(given, _) = &mut self.held else { return Ok(()) };
         let limits = self.connector.limits(self.deadline);
@@ -214,6 +236,7 @@ impl PoolConnection<'_> {
 }
 
 /// The error of the user's pool that lent no connection: it could not connect, or all are in use.
+#[cfg(feature = "r2d2-pool")]
 fn not_given(
     pool: &r2d2::Pool<redis::Client>,
     timeout: Duration,
