@@ -104,7 +104,7 @@ impl Pool {
                 let failed_before = held_back.is_some();
                 let given = held_back.map_or_else(|| pool.get_timeout(timeout), Ok);
                 let given = given.map_err(|error| not_given(pool, timeout, connector, error))?;
-                let held = Held::Given(given, failed);
+                let held = Held::Given(given, failed.clone());
                 let mut pooled = PoolConnection { held, connector, fresh: failed_before, deadline };
                 match pooled.make_usable() {
                     Ok(()) => Ok(pooled),
@@ -121,17 +121,17 @@ impl Pool {
 /// A borrowed connection of a pool, which must be finished.
 #[must_use]
 pub(crate) struct PoolConnection<'a> {
-    held: Held<'a>,
+    held: Held,
     connector: &'a Connector,
     pub(crate) fresh: bool,
     deadline: Deadline,
 }
 
 /// A borrowed connection, of either kind of pool.
-enum Held<'a> {
+enum Held {
     Slot(r2d2::PooledConnection<Slots>, Box<Connection>),
     #[cfg(feature = "r2d2-pool")]
-    Given(Given, &'a Lock<Vec<Given>>),
+    Given(Given, Arc<Lock<Vec<Given>>>),
 }
 
 /// The condition in which a connection is returned.
