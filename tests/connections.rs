@@ -291,3 +291,23 @@ fn info(server: &LocalServer, figure: &str) -> usize {
     let line = text.lines().find(|line| line.starts_with(figure)).unwrap();
     line.rsplit(':').next().unwrap().parse().unwrap()
 }
+
+#[test]
+fn a_call_allocates_no_more_than_one_by_hand() {
+    let dict: RedisDict<String, u64> = RedisDict::new(&support::kinds::client(), "allocations");
+    let by_hand = redis::Client::open(SERVER.url()).unwrap();
+    let mut by_hand = by_hand.get_connection().unwrap();
+    dict.insert("k", &7).unwrap();
+    let count = |call: &mut dyn FnMut()| {
+        // A probe, after a pause of a busy machine, allocates too.
+        let counted = (0..5).map(|_| allocation_counter::measure(&mut *call).count_total);
+        counted.min().unwrap()
+    };
+    let ours = count(&mut || assert_eq!(dict.get("k").unwrap(), Some(7)));
+    let theirs = count(&mut || {
+        let value: Option<u64> =
+            redis::cmd("GET").arg("allocations:k").query(&mut by_hand).unwrap();
+        assert_eq!(value, Some(7));
+    });
+    assert!(ours <= theirs, "{ours} allocations, and {theirs} by hand");
+}

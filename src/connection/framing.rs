@@ -1,4 +1,5 @@
-//! A bound on the bytes that a client buffers for a reply before the driver has parsed any of it.
+//! A bound on the bytes that a client buffers for a reply before the driver has parsed any of it,
+//! and a count of the replies among them.
 
 use std::io;
 
@@ -17,6 +18,19 @@ pub(crate) struct Framing {
     has_return: bool,
     /// How many bytes of a bulk string, including its end, are still to come.
     payload: u64,
+    /// How many values the current reply still lacks, zero between replies.
+    lacks: u64,
+    /// How many replies have begun to arrive in full, without those that were taken.
+    replies: u64,
+}
+
+/// What a complete line says about the bytes and values behind it.
+#[derive(Default)]
+struct Announced {
+    payload: u64,
+    elements: u64,
+    /// Whether it is an attribute, which precedes a value rather than being one.
+    is_attribute: bool,
 }
 
 impl Framing {
@@ -37,6 +51,16 @@ impl Framing {
         Ok(())
     }
 
+    /// Records that the driver has returned a reply.
+    pub(crate) fn take_reply(&mut self) {
+        self.replies = self.replies.saturating_sub(1);
+    }
+
+    /// Returns whether all bytes that arrived belong to replies that were taken.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.line == 0 && self.payload == 0 && self.lacks == 0 && self.replies == 0
+    }
+
     /// Appends a part of the current line, which ends at most once, with the part.
     fn extend_line(&mut self, part: &[u8]) -> io::Result<()> {
         for (kept, byte) in self.head.iter_mut().skip(self.line).zip(part) {
@@ -53,34 +77,43 @@ impl Framing {
         };
         self.has_return = part.ends_with(b"\r");
         if is_end {
-            self.payload = self.announced()?;
+            let Announced { payload, elements, is_attribute } = self.announced()?;
+            self.payload = payload;
+            let lacks = self.lacks.max(1).saturating_add(elements);
+            self.lacks = lacks - u64::from(!is_attribute);
+            self.replies = self.replies.saturating_add(u64::from(self.lacks == 0));
             self.line = 0;
         }
         Ok(())
     }
 
-    /// Returns how many bytes follow a complete line: those of a bulk string, and its end. Refuses
-    /// lengths that no server announces.
-    fn announced(&self) -> io::Result<u64> {
+    /// Returns what follows a complete line: the bytes of a bulk string with its end, or elements.
+    /// Refuses lengths that no server announces.
+    fn announced(&self) -> io::Result<Announced> {
         let kind = self.head[0];
+        let nothing = Announced { is_attribute: kind == b'|', ..Announced::default() };
         if !b"$!=*~%>|".contains(&kind) {
-            return Ok(0);
+            return Ok(nothing);
         }
         let is_bulk = b"$!=".contains(&kind);
         let absurd = || Err(unbounded("the reply announces an absurd length"));
         // The parser would accept blanks around the number.
         let Some(line) = self.head.get(..self.line) else { return absurd() };
-        let [_, digits @ .., b'\r', b'\n'] = line else { return Ok(0) };
+        let [_, digits @ .., b'\r', b'\n'] = line else { return Ok(nothing) };
         let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.trim().parse().ok());
         match length {
             // Nil.
-            Some(-1) if matches!(kind, b'$' | b'*') => Ok(0),
+            Some(-1) if matches!(kind, b'$' | b'*') => Ok(nothing),
             // The parser takes some of these for huge numbers, and others for nil.
             Some(..0) => absurd(),
             Some(LONGEST_BULK..) if is_bulk => absurd(),
-            Some(length) if is_bulk => Ok(length as u64 + 2),
-            // Its elements have lines of their own. Or the parser refuses it.
-            Some(_) | None => Ok(0),
+            Some(length) if is_bulk => Ok(Announced { payload: length as u64 + 2, ..nothing }),
+            Some(pairs) if matches!(kind, b'%' | b'|') => {
+                Ok(Announced { elements: (pairs as u64).saturating_mul(2), ..nothing })
+            }
+            Some(elements) => Ok(Announced { elements: elements as u64, ..nothing }),
+            // The parser refuses it.
+            None => Ok(nothing),
         }
     }
 }
@@ -132,6 +165,35 @@ mod tests {
             let mut framing = Framing::default();
             assert!(framing.follow(before.as_bytes()).is_ok(), "{before:?}");
             assert!(framing.follow(&endless).is_err(), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn replies_are_counted_whatever_they_contain() {
+        for reply in [
+            "+OK\r\n",
+            ":-1\r\n",
+            "$-1\r\n",
+            "*-1\r\n",
+            "*0\r\n",
+            "$6\r\na\r\nb\r\n\r\n",
+            "*2\r\n*1\r\n:1\r\n$1\r\na\r\n",
+            "%2\r\n+a\r\n~1\r\n#t\r\n+b\r\n_\r\n",
+            "|1\r\n+ttl\r\n:3600\r\n*1\r\n,1.5\r\n",
+            ">2\r\n+invalidate\r\n*1\r\n$3\r\nkey\r\n",
+        ] {
+            let bytes = reply.repeat(2);
+            for length in 1..=bytes.len() {
+                let mut framing = Framing::default();
+                for (place, piece) in bytes.as_bytes().chunks(length).enumerate() {
+                    assert!(framing.follow(piece).is_ok(), "{reply:?}");
+                    assert!(!framing.is_at_rest(), "{reply:?} in pieces of {length}, at {place}");
+                }
+                framing.take_reply();
+                assert!(!framing.is_at_rest(), "the second {reply:?}");
+                framing.take_reply();
+                assert!(framing.is_at_rest(), "{reply:?}");
+            }
         }
     }
 

@@ -70,6 +70,7 @@ impl Connection {
         let Self { stream, parser, framing, unfinished, .. } = self;
         let reply = parser.parse_value(Counted { stream, framing, bytes: unfinished })?;
         self.unfinished = 0;
+        self.framing.take_reply();
         Ok(reply)
     }
 
@@ -81,7 +82,11 @@ impl Connection {
     /// Returns, without waiting, whether neither unexpected bytes nor the end of the connection
     /// have arrived.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        if let Ok(surplus) = self.parser.parse_value(Nothing) {
+        // To report that it has no bytes, the parser makes an error, which costs allocations.
+        if !self.framing.is_at_rest()
+            && let Ok(surplus) = self.parser.parse_value(Nothing)
+        {
+            self.framing.take_reply();
             self.has_surplus |= !matches!(surplus, Value::Push { .. });
             return false;
         }
@@ -96,7 +101,9 @@ impl Connection {
         silence: Duration,
     ) -> RedisResult<Value> {
         let Self { stream, parser, framing, .. } = self;
-        parser.parse_value(Asking { stream, framing, is_wanted, silence })
+        let reply = parser.parse_value(Asking { stream, framing, is_wanted, silence })?;
+        self.framing.take_reply();
+        Ok(reply)
     }
 
     /// Receives the next reply.
