@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let service = keyword::Client::new(&client).service("thermostat");
     assert_eq!(service.write("TARGET", 21)?.value.as_i64(), Some(21));
     match service.write("TARGET", 50) {
-        Err(Error::Keyword { source: KeywordError::Refused { reason }, .. }) => {
+        Err(Error::Keyword { source: KeywordError::Refused { reason, .. }, .. }) => {
             println!("it says: {reason}");
         }
         other => return Err(format!("50 degrees: {other:?}").into()),

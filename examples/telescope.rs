@@ -185,7 +185,9 @@ fn observe() -> Outcome<()> {
 
     println!("slew the dome before its shutter is open");
     match dome.write("TARGET", AZIMUTH) {
-        Err(collections::Error::Keyword { source: KeywordError::Refused { reason }, .. }) => {
+        Err(collections::Error::Keyword {
+            source: KeywordError::Refused { reason, .. }, ..
+        }) => {
             println!("refused: {reason}")
         }
         Err(error) => return Err(error.into()),

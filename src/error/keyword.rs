@@ -6,6 +6,7 @@ pub enum KeywordError {
     /// The dispatcher refused a value, its hook failed, or a keyword cannot be read. The value was
     /// not taken, though a hook that failed may have had effects.
     #[error("refused: {reason}")]
+    #[non_exhaustive]
     Refused {
         /// The reason given by the dispatcher.
         reason: String,

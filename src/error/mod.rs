@@ -39,6 +39,7 @@ pub enum Error {
     /// No connection could be made: the server is down, or refuses the name or password.
     /// Nothing was sent.
     #[error("cannot connect to {address}: {source}")]
+    #[non_exhaustive]
     Connect {
         /// The server's address, without user and password.
         address: String,
@@ -48,6 +49,7 @@ pub enum Error {
     /// No connection of the pool became free in time. Nothing was sent. Use a larger pool or fewer
     /// threads.
     #[error("all connections to {address} were in use for {waited:?}")]
+    #[non_exhaustive]
     PoolExhausted {
         /// The server's address, without user and password.
         address: String,
@@ -56,6 +58,7 @@ pub enum Error {
     },
     /// The connection broke before the reply was read. A write may have been applied.
     #[error("{attempt}: the connection was lost: {source}")]
+    #[non_exhaustive]
     ConnectionLost {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -64,12 +67,14 @@ pub enum Error {
     },
     /// The server did not answer in time. A write may have been applied, now or later.
     #[error("{attempt}: {}", lateness(attempt))]
+    #[non_exhaustive]
     Timeout {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
     /// The server refused the command: `WRONGTYPE`, `OOM`, `NOPERM`, `READONLY` and the like.
     #[error("{attempt}: the server says {code} {message}")]
+    #[non_exhaustive]
     Server {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -81,6 +86,7 @@ pub enum Error {
     /// The server does not know the command. Nothing was applied, unless it is `MULTI`: then the
     /// commands of the transaction may have run one by one.
     #[error("{attempt}: the server does not have this command, which needs {needs}")]
+    #[non_exhaustive]
     Unsupported {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -90,6 +96,7 @@ pub enum Error {
     /// A key or value could not be encoded. Nothing was sent, except for earlier pages of a call
     /// that goes page by page, which [`applied`](Self::applied) reports.
     #[error("{attempt}: cannot encode an argument: {source}")]
+    #[non_exhaustive]
     Encode {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -99,6 +106,7 @@ pub enum Error {
     /// Stored bytes are not a value of the codec. They stay where they are, unless the command
     /// removes them; [`undecoded`](Self::undecoded) returns them in any case.
     #[error("{attempt}: {source}")]
+    #[non_exhaustive]
     Decode {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -107,6 +115,7 @@ pub enum Error {
     },
     /// The server's reply has a shape that the command does not have.
     #[error("{attempt}: expected {expected}, the server answered {found}")]
+    #[non_exhaustive]
     UnexpectedReply {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -119,6 +128,7 @@ pub enum Error {
     /// page by page, which [`applied`](Self::applied) reports. A command has at most 1,000,000
     /// arguments.
     #[error("{attempt}: {reason}")]
+    #[non_exhaustive]
     InvalidArgument {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -127,12 +137,14 @@ pub enum Error {
     },
     /// A near cache may have missed changes, and is configured not to ask the server instead.
     #[error("{attempt}: the near cache is disconnected from the server's changes")]
+    #[non_exhaustive]
     Disconnected {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
     /// The loader of a read-through cache returned an error or panicked. Nothing was stored.
     #[error("{attempt}: the loader failed: {source}")]
+    #[non_exhaustive]
     Load {
         /// The value that was to be loaded.
         attempt: Box<Attempt>,
@@ -143,6 +155,7 @@ pub enum Error {
     /// lease and gave its jobs to others, or the server has come back without its last writes. The
     /// jobs were not settled.
     #[error("{attempt}: the lease was lost, and the job was not settled")]
+    #[non_exhaustive]
     LeaseLost {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -150,6 +163,7 @@ pub enum Error {
     /// An operation on a keyword or its dispatcher failed.
     #[cfg(feature = "keyword")]
     #[error("{attempt}: {source}")]
+    #[non_exhaustive]
     Keyword {
         /// The attempted operation.
         attempt: Box<Attempt>,
@@ -159,6 +173,7 @@ pub enum Error {
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
     #[error("{attempt}: other writers changed the value first, {tries} times")]
+    #[non_exhaustive]
     Contended {
         /// The attempted command.
         attempt: Box<Attempt>,
@@ -169,6 +184,7 @@ pub enum Error {
 
 /// Whether an attempt took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Applied {
     /// It did not, and will not.
     No,

@@ -4,6 +4,7 @@ use crate::codec::float::write_float;
 
 /// The value of a keyword.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Value {
     /// The value of a string keyword, or of one of an unknown type.
     Text(String),

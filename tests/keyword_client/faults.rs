@@ -92,7 +92,9 @@ async fn two_writers_have_an_outcome_each<C: Kind>() {
                 let text = number.to_string();
                 match C::finish(C::settle(service.write("N", number))) {
                     Ok(reading) if remainder == 0 => assert_eq!(reading.text, text),
-                    Err(Error::Keyword { source: Refused { reason }, .. }) if remainder == 1 => {
+                    Err(Error::Keyword { source: Refused { reason, .. }, .. })
+                        if remainder == 1 =>
+                    {
                         assert_eq!(reason, text + " is odd");
                     }
                     outcome => panic!("{number}: {outcome:?}"),
@@ -448,7 +450,7 @@ async fn a_key_of_a_wrong_type_is_named<C: Watching>() {
         let _: usize = wire.run(&delete);
         let _: usize = wire.run(&[b"RPUSH", key.as_bytes(), b"x"]);
         let written = settle!(dome.write_within("N", 2, PATIENCE));
-        let Err(Error::Keyword { source: Refused { reason }, .. }) = written else {
+        let Err(Error::Keyword { source: Refused { reason, .. }, .. }) = written else {
             panic!("{rest}: {written:?}")
         };
         assert!(reason.contains("WRONGTYPE") && reason.contains(&key), "{reason}");

@@ -94,7 +94,7 @@ async fn writes<C: Kind>(service: &Service<C>, wire: &mut Wire) {
         let written = settle!(service.write("N", value));
         let written = match &written {
             Ok(reading) => Ok(&reading.text[..]),
-            Err(Error::Keyword { source: Refused { reason }, .. }) => Err(&reason[..]),
+            Err(Error::Keyword { source: Refused { reason, .. }, .. }) => Err(&reason[..]),
             Err(error) => panic!("{value}: {error}"),
         };
         assert_eq!(written, outcome, "{value}");

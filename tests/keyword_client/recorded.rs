@@ -84,7 +84,7 @@ fn written_to_our_dispatcher(case: &Case) {
     assert_eq!(error.is_some(), state(case, ":error").is_some(), "{case}");
     match outcome {
         Ok(reading) => assert_eq!(Some(reading.text), state(case, ""), "{case}"),
-        Err(Error::Keyword { source: Refused { reason }, .. }) => {
+        Err(Error::Keyword { source: Refused { reason, .. }, .. }) => {
             assert_eq!(error, Some(reason), "{case}")
         }
         Err(error) => panic!("{case} {error}"),

@@ -97,7 +97,7 @@ async fn an_error_is_its_writers_and_stays_for_all_readers<C: Kind>(client: C, n
     let (service, name, mut wire) = parts(&client, name);
     let _dispatcher = serve(&client, &name, [Keyword::integer("N").initial(1)]).await;
     let error = settle!(service.write("N", "junk")).unwrap_err();
-    let Error::Keyword { source: Refused { reason }, .. } = &error else { panic!("{error}") };
+    let Error::Keyword { source: Refused { reason, .. }, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("junk") && error.to_string().contains(reason), "{error}");
     for _ in 0..2 {
         let reading = ok!(service.read("N"));

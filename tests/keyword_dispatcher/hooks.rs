@@ -254,7 +254,7 @@ async fn a_failed_refresh_is_an_error_of_its_keyword<C: Kind>(client: C, name: &
     {
         let refused = settle!(dispatcher.refresh(keyword));
         assert!(
-            matches!(refused, Err(Error::Keyword { source: Refused { reason }, .. }) if reason == why)
+            matches!(refused, Err(Error::Keyword { source: Refused { reason, .. }, .. }) if reason == why)
         );
         assert_eq!(wire.status(keyword).as_deref(), Some("error"));
         assert_eq!(wire.error(keyword).as_deref(), Some(why));

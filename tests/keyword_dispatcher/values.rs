@@ -152,7 +152,7 @@ async fn setting_an_invalid_value_is_an_error<C: Kind>(client: C, name: &'static
     let dispatcher = ok!(Dispatcher::builder(&service).keyword(keyword).serve(&client));
     for value in ["3", "12", "x"] {
         let refused = settle!(dispatcher.set("N", value));
-        let Err(Error::Keyword { source: Refused { reason }, .. }) = refused else {
+        let Err(Error::Keyword { source: Refused { reason, .. }, .. }) = refused else {
             panic!("{refused:?}")
         };
         assert_eq!(wire.error("N"), Some(reason));

@@ -50,7 +50,7 @@ fn write_many<C: Kind>(client: &C, writer: i64, time: Duration) -> (Vec<i64>, Ve
                 assert_eq!((reading.text, number % 2), (number.to_string(), 0));
                 taken.push(number);
             }
-            Err(Error::Keyword { source: Refused { reason }, .. }) => {
+            Err(Error::Keyword { source: Refused { reason, .. }, .. }) => {
                 assert_eq!(reason, format!("{number} is odd"))
             }
             Err(error) if error.applied() == Applied::Perhaps => unknown.push(number),

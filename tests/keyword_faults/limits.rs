@@ -30,7 +30,7 @@ async fn without_memory_nothing_changes_and_every_caller_gets_an_error<C: Kind>(
     assert_eq!((set.code(), set.applied()), (Some("OOM"), Applied::No), "{set}");
     for keyword in ["N", "HOOK"] {
         let written = settle!(dome(&client).write(keyword, 2));
-        let Err(Error::Keyword { source: Refused { reason }, .. }) = written else {
+        let Err(Error::Keyword { source: Refused { reason, .. }, .. }) = written else {
             panic!("{keyword}: {written:?}")
         };
         assert!(reason.contains("OOM"), "{reason}");

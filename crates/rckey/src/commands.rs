@@ -161,7 +161,7 @@ impl Opened {
             };
             let mut object = self.outcome(name, outcome);
             object["error"] = match error.keyword_error() {
-                Some(KeywordError::Refused { reason }) => json!(reason),
+                Some(KeywordError::Refused { reason, .. }) => json!(reason),
                 _ => json!(about(name, &error, &error.to_string())),
             };
             // If standard output is closed, standard error and the exit code remain.

@@ -64,7 +64,7 @@ pub(crate) fn is_readable(description: &Description) -> bool {
 /// Returns the failure of an operation on a keyword.
 pub(crate) fn failed(name: &str, error: Error) -> Failure {
     let why = match error.keyword_error() {
-        Some(KeywordError::Refused { reason }) => {
+        Some(KeywordError::Refused { reason, .. }) => {
             format!("refused: {}", shown::text(reason.as_bytes()))
         }
         Some(source @ (KeywordError::UnknownKeyword | KeywordError::NotServed)) => {

@@ -35,10 +35,10 @@ pub(crate) fn status(reading: &Reading) -> String {
 
 pub(crate) fn object(service: &str, reading: &Reading, description: Option<&Description>) -> Json {
     let value = match &reading.value {
-        Value::Text(text) => json!(text),
         Value::Integer(integer) => json!(integer),
         Value::Number(number) => json!(number),
         Value::Boolean(boolean) => json!(boolean),
+        text => json!(text.to_string()),
     };
     let since = |moment: SystemTime| moment.duration_since(SystemTime::UNIX_EPOCH).ok();
     json!({

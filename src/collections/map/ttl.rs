@@ -10,6 +10,7 @@ use crate::request::Request;
 
 /// The remaining time to live of a key or an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ttl {
     /// It does not exist.
     Missing,

@@ -96,7 +96,7 @@ async fn outcome<C: Kind>(
 ) -> Result<String, String> {
     match settle!(service.write(keyword, value)) {
         Ok(reading) => Ok(reading.text),
-        Err(Error::Keyword { source: Refused { reason }, .. }) => Err(reason),
+        Err(Error::Keyword { source: Refused { reason, .. }, .. }) => Err(reason),
         Err(error) => panic!("{keyword}: {error}"),
     }
 }
