@@ -197,8 +197,8 @@ pub use handler_result::HandlerResult;
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use queue::{
-    Consumer, DeadJob, DeadLetters, Job, QueueRates, QueueSettings, QueueStats, StopHandle,
-    WorkQueue, Worker,
+    Consumer, DeadJob, DeadLetters, Job, JobResult, QueueRates, QueueSettings, QueueStats,
+    StopHandle, WorkQueue, Worker,
 };
 pub use read_through::{CacheClient, CachePolicy, HashCacheClient};
 pub use time::Wait;

@@ -20,13 +20,18 @@ use crate::panic::message;
 /// queue, and counts as a failed delivery.
 #[must_use = "a job that is dropped goes back to the queue"]
 pub struct Job<T: Codec, E: RoundTrips = Client> {
+    claim: Claim,
     value: T::Owned,
     id: Option<String>,
     deliveries: u32,
     /// Whether a consumer was lost while it held this job.
     was_lost: bool,
-    handle: JobHandle,
     executor: E,
+}
+
+/// The claim of a [`Job`], which gives it back on drop unless its fate is decided.
+struct Claim {
+    handle: JobHandle,
     /// Whether a worker decides the job's fate if it is dropped.
     has_worker: bool,
 }
@@ -60,8 +65,9 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         } else {
             T::decode_owned(item.payload.to_vec())?
         };
-        let (handle, executor) = (JobHandle { session: session.clone(), number }, executor.clone());
-        Ok(Self { value, id, deliveries, was_lost, handle, executor, has_worker: false })
+        let handle = JobHandle { session: session.clone(), number };
+        let claim = Claim { handle, has_worker: false };
+        Ok(Self { claim, value, id, deliveries, was_lost, executor: executor.clone() })
     }
 
     /// The job's id in the queue. A job has one once it was delayed, failed or was given back.
@@ -82,6 +88,14 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
         self.deliveries > 0 || self.was_lost
     }
 
+    /// Returns whether a failure of this delivery moves the job to the dead-letter queue, since it
+    /// has been delivered [`max_deliveries`](crate::QueueSettings::max_deliveries) times with this
+    /// one.
+    pub fn is_last_attempt(&self) -> bool {
+        let max_deliveries = self.claim.handle.session.shared_settings().max_deliveries;
+        self.deliveries.saturating_add(1) >= max_deliveries
+    }
+
     /// Returns whether it would be buried if a consumer were lost while holding it once more.
     pub(super) fn is_last(&self, max_deliveries: u32) -> bool {
         self.was_lost && self.deliveries.saturating_add(1) >= max_deliveries
@@ -90,12 +104,26 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     /// Returns whether another consumer may have it meanwhile: the server was not reached for half
     /// a lease, has given it to another consumer, or has come back without knowing of it.
     pub fn lost_lease(&self) -> bool {
-        self.handle.session.may_have_lost(self.handle.number)
+        self.claim.handle.session.may_have_lost(self.claim.handle.number)
+    }
+
+    /// Takes the value out of the job.
+    ///
+    /// In a worker the result of the handler still decides about the job, as if the value had only
+    /// been borrowed. A job from [`Consumer::next`](crate::Consumer::next) is marked as done, as by
+    /// [`done`](Self::done), since nothing is left that could give it back: it is not delivered
+    /// again if what follows fails. To take the value only after the work, borrow it first.
+    pub fn into_inner(self) -> T::Owned {
+        let Self { claim, value, .. } = self;
+        if !claim.has_worker {
+            claim.handle.decide(Fate::Done);
+        }
+        value
     }
 
     /// Marks the job as done. The server is notified with the consumer's next claim.
     pub fn done(self) {
-        self.handle.decide(Fate::Done);
+        self.claim.handle.decide(Fate::Done);
     }
 
     /// Marks the job as done, and returns once the server knows. One round trip.
@@ -123,18 +151,18 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     /// Marks the job as failed. It is delivered again after `delay`, unless that was the last
     /// delivery.
     pub fn retry(self, delay: Duration) {
-        self.handle.decide(Fate::Retry(delay, "max_deliveries reached".into()));
+        self.claim.handle.decide(Fate::Retry(delay, "max_deliveries reached".into()));
     }
 
     /// Moves the job to the dead-letter queue.
     pub fn bury(self, why: impl Into<String>) {
-        self.handle.decide(Fate::Bury(why.into()));
+        self.claim.handle.decide(Fate::Bury(why.into()));
     }
 
     /// Hands the decision over to a worker.
     pub(super) fn entrusted(mut self) -> (Self, JobHandle) {
-        self.has_worker = true;
-        let handle = self.handle.clone();
+        self.claim.has_worker = true;
+        let handle = self.claim.handle.clone();
         (self, handle)
     }
 }
@@ -147,7 +175,7 @@ impl<T: Codec, E: RoundTrips> Deref for Job<T, E> {
     }
 }
 
-impl<T: Codec, E: RoundTrips> Drop for Job<T, E> {
+impl Drop for Claim {
     fn drop(&mut self) {
         if !self.has_worker {
             // An earlier decision stays.

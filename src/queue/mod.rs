@@ -9,6 +9,7 @@ mod dead;
 mod handler_guard;
 mod item;
 mod job;
+mod job_result;
 mod keys;
 mod maintenance;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use self::dead::{DeadJob, DeadLetters};
 #[cfg(test)]
 pub(crate) use self::item::read_item;
 pub use self::job::Job;
+pub use self::job_result::JobResult;
 #[cfg(test)]
 pub(crate) use self::keys::keys_of;
 pub use self::peek::PendingJob;

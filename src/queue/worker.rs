@@ -29,13 +29,13 @@ use crate::time::{Pauses, finish};
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
 /// # let client = redis_collections::Client::open(server.url())?;
-/// use redis_collections::{Job, StopHandle, WorkQueue};
+/// use redis_collections::{StopHandle, WorkQueue};
 ///
 /// let queue: WorkQueue<u32> = WorkQueue::new(&client, "numbers");
 /// queue.push_many(&[1, 2, 3])?;
 ///
 /// let stop = StopHandle::new();
-/// let worker = queue.worker(|number: Job<u32>| {
+/// let worker = queue.worker(|number| {
 ///     println!("{}", *number);
 ///     Ok::<(), String>(())
 /// });
@@ -74,13 +74,6 @@ impl StopHandle {
     /// Returns whether the workers were asked to stop.
     pub fn is_stopped(&self) -> bool {
         self.0.load(Ordering::Acquire)
-    }
-}
-
-impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
-    /// Creates a worker that runs `handler` on the jobs, several at a time, until it is stopped.
-    pub fn worker<F>(&self, handler: F) -> Worker<T, E, F> {
-        Worker::new(self, handler)
     }
 }
 
