@@ -124,6 +124,7 @@
 //! | `pickle` | yes | `Pickle` |
 //! | `pydict` | yes | `PyDict` |
 //! | `local-server` | no | `LocalServer`, for examples and tests |
+//! | `testing` | no | [`testing`]: a server for all tests of a program, namespaces, `FaultProxy` |
 //! | `metrics` | no | statistics of near caches and read-through caches, for the `metrics` facade |
 //! | `r2d2-pool` | no | `ClientBuilder::pool`, for a pool of your own of the `redis` crate |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
@@ -165,6 +166,8 @@ mod read_through;
 mod reply;
 mod request;
 mod routing;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod topology;
 
@@ -232,6 +235,9 @@ mod guides {
 
     #[doc = include_str!("../docs/servers.md")]
     struct Servers;
+
+    #[doc = include_str!("../docs/testing.md")]
+    struct Testing;
 
     #[doc = include_str!("../docs/benchmarks.md")]
     struct Benchmarks;

@@ -33,5 +33,7 @@ pub(crate) use self::tls::Certificates;
 #[cfg(feature = "async")]
 pub(crate) use self::tokio::AsyncNode;
 pub(crate) use self::transport_error::{TransportError, TransportResult};
+#[cfg(feature = "testing")]
+pub(crate) use self::url::connection_info;
 #[cfg(test)]
 pub(crate) use self::url::read_url;
