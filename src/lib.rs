@@ -199,6 +199,7 @@ pub use events::{Event, Subscription};
 pub use handler_result::HandlerResult;
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
+pub use queue::{ClaimedJob, ConsumerState};
 pub use queue::{
     Consumer, DeadJob, DeadLetters, Job, JobResult, QueueRates, QueueSettings, QueueStats,
     StopHandle, WorkQueue, Worker,

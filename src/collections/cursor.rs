@@ -75,20 +75,24 @@ impl Cursor {
         self.take_page(executor, request).await
     }
 
-    /// Fetches the next page of the keys of a kind, such as `string`, that match `pattern`, one
-    /// server after the other.
+    /// Fetches the next page of the keys that match `pattern`, one server after the other: those of
+    /// a kind, such as `string`, if there is one.
     pub(crate) async fn keys<E: RoundTrips>(
         &mut self,
         executor: &E,
         refusal: Option<&'static str>,
         pattern: &[u8],
-        kind: &'static str,
+        kind: Option<&'static str>,
     ) -> Result<Vec<Vec<u8>>> {
         let first = executor.topology().await?.next_slot(0, &[]);
         let slot = self.slot.or(first).unwrap_or_default();
         self.slot = Some(slot);
         let request = self.finish(Request::read("SCAN").refuse_if(refusal).at_slot(slot), pattern);
-        let request = request.arg("TYPE").arg(kind).returns(reply::scanned);
+        let request = match kind {
+            Some(kind) => request.arg("TYPE").arg(kind),
+            None => request,
+        };
+        let request = request.returns(reply::scanned);
         let attempt = request.request.attempt();
         let found = self.take_page(executor, request).await?;
         let topology = executor.topology().await?;

@@ -77,6 +77,14 @@ pub(crate) fn name_of(key: &[u8]) -> &[u8] {
     &key[..mark(key).unwrap_or(key.len())]
 }
 
+/// The name and the kind of a key that is beside a collection.
+pub(crate) fn name_and_kind(key: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = mark(key)?;
+    let (name, rest) = (&key[..at], &key[at + MARK.len()..]);
+    let end = rest.iter().position(|&byte| byte == b':').unwrap_or(rest.len());
+    Some((name, &rest[..end]))
+}
+
 /// The position of the first mark.
 fn mark(key: &[u8]) -> Option<usize> {
     let mut from = 0;

@@ -58,6 +58,11 @@ impl<'a> Item<'a> {
         matches!(self.mark, Some(b'?' | b'!'))
     }
 
+    /// Returns whether the server knows that this job has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.mark, Some(b'+' | b'!'))
+    }
+
     /// Parses an item with a header that only a queue can have written.
     fn with_header(bytes: &'a [u8]) -> Option<Self> {
         let (deliveries, rest) = until_semicolon(bytes.strip_prefix(MARK)?)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::collections::Name;
 use crate::keys::prefix_slot;
-use crate::keys::{side_key, side_key_of};
+use crate::keys::{name_and_kind, side_key, side_key_of};
 use crate::random::unique_id;
 
 /// The keys of a queue, all in one slot if its name has a hash tag.
@@ -59,6 +59,22 @@ impl Keys {
         side_key_of(self.queue(), "claimed", consumer.as_bytes())
     }
 
+    /// The keys beside the queue, without the lists of consumers.
+    pub(super) fn beside(&self) -> [&[u8]; 10] {
+        [
+            &self.consumers,
+            &self.delayed,
+            &self.dead,
+            &self.paused,
+            &self.gone,
+            &self.held,
+            &self.counts,
+            &self.entered,
+            &self.unique,
+            &self.settings,
+        ]
+    }
+
     /// The reason why a queue cannot have this name, if there is one.
     pub(super) fn refusal(&self) -> Option<&'static str> {
         self.queue.refusal()
@@ -69,6 +85,27 @@ impl Keys {
         prefix_slot(self.queue()).is_some()
     }
 }
+
+/// The name of the queue that has this key beside it, if one has.
+pub(super) fn queue_of(key: &[u8]) -> Option<&[u8]> {
+    let (name, kind) = name_and_kind(key)?;
+    KINDS.iter().any(|known| known.as_bytes() == kind).then_some(name)
+}
+
+/// The kinds of the keys beside queues.
+const KINDS: [&str; 11] = [
+    "claimed",
+    "consumers",
+    "counts",
+    "dead",
+    "delayed",
+    "entered",
+    "gone",
+    "held",
+    "paused",
+    "settings",
+    "unique",
+];
 
 /// The id of a consumer. It gets a new one whenever it is unknown what the server may still do for
 /// the old one.
@@ -120,11 +157,8 @@ impl fmt::Debug for ConsumerId {
 pub(crate) fn keys_of(name: &[u8]) -> Vec<Vec<u8>> {
     let keys = Keys::new(name.into());
     let mut all = vec![keys.queue().to_vec(), keys.claimed(&ConsumerIds::of("a").next())];
-    let refusal = keys.refusal();
-    let Keys { queue: _, consumers, delayed, dead, paused, gone, held, counts, entered, .. } = keys;
-    all.extend([consumers, delayed, dead, paused, gone, held, counts, entered]);
-    all.extend([keys.unique, keys.settings]);
-    if refusal.is_some() { Vec::new() } else { all }
+    all.extend(keys.beside().map(<[u8]>::to_vec));
+    if keys.refusal().is_some() { Vec::new() } else { all }
 }
 
 #[cfg(test)]
@@ -144,6 +178,18 @@ mod tests {
             [keys.unique.clone(), keys.settings.clone(), keys.claimed(&ConsumerIds::new().next())];
         assert!(keys.are_together() && !Keys::new("mail".into()).are_together());
         assert!(own.into_iter().chain(&others).all(|key| key_slot(key) == slot));
+    }
+
+    #[test]
+    fn a_key_beside_a_queue_shows_its_name() {
+        for name in [&b"mail"[..], b"{mail}:a", b"\xff~", b""] {
+            let (queue, beside) = (keys_of(name)[0].clone(), keys_of(name).split_off(1));
+            assert_eq!((queue_of(&queue), beside.len()), (None, KINDS.len()));
+            assert!(beside.iter().all(|key| queue_of(key) == Some(name)), "{beside:?}");
+        }
+        for key in ["mail~rc:proof", "mail~rc:", "mail~rc:deadly", "mail~rc", "mail:dead"] {
+            assert_eq!(queue_of(key.as_bytes()), None, "{key}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod consumer;
 mod dead;
 mod handler_guard;
+mod inspect;
 mod item;
 mod job;
 mod job_result;
@@ -26,6 +27,7 @@ mod worker;
 
 pub use self::consumer::Consumer;
 pub use self::dead::{DeadJob, DeadLetters};
+pub use self::inspect::{ClaimedJob, ConsumerState};
 #[cfg(test)]
 pub(crate) use self::item::read_item;
 pub use self::job::Job;

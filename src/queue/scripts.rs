@@ -33,6 +33,7 @@ scripts! {
     REAP = "the return of lost jobs": lua!("envelope"), lua!("reap");
     PUSH_UNIQUE = "push_unique": lua!("push_unique");
     REQUEUE = "requeue": lua!("envelope"), lua!("requeue");
+    CONSUMERS = "a list of consumers": lua!("consumers");
     STATS = "stats": lua!("envelope"), lua!("entered"), lua!("stats");
 }
 

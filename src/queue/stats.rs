@@ -117,7 +117,7 @@ pub(super) fn read(reply: Reply<'_>) -> Result<(QueueStats, BTreeSet<ConsumerId>
 }
 
 /// Reads milliseconds, or -1 for none.
-fn age(reply: Reply<'_>) -> Result<Option<Duration>> {
+pub(super) fn age(reply: Reply<'_>) -> Result<Option<Duration>> {
     let milliseconds = reply::time_left(reply)?;
     Ok(u64::try_from(milliseconds).ok().map(Duration::from_millis))
 }

@@ -288,7 +288,7 @@ where
         let mut cursor = Cursor::default();
         while !cursor.is_done() {
             let after = |error: Error| error.after_steps(removed > 0, || self.removal());
-            let keys = cursor.keys(&self.executor, None, &pattern, kind).await;
+            let keys = cursor.keys(&self.executor, None, &pattern, Some(kind)).await;
             let mut keys = keys.map_err(after)?;
             keys.retain(|key| chosen(key));
             let unlink = Request::write("UNLINK").divisible(Gather::Sum);

@@ -287,6 +287,9 @@ fn a_work_queue_accepts_only_replies_of_its_commands() {
         queue.resume() => [zero one];
         queue.is_paused() => [zero one];
         queue.purge() => [zero one seven];
+        queue.exists() => [zero one seven];
+        queue.consumers(2) => [empty];
+        WorkQueue::<String>::names(&client) => [];
         queue.peek(2) => [empty single double];
         queue.dead().len() => [zero one seven];
         queue.dead().is_empty() => [zero one seven];

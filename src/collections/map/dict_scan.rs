@@ -250,7 +250,8 @@ async fn stored_keys<E: RoundTrips>(
     glob: &[u8],
     cursor: &mut Cursor,
 ) -> Result<Vec<Vec<u8>>> {
-    let mut keys = cursor.keys(executor, prefix.refusal(), &prefix.pattern(glob), "string").await?;
+    let pattern = prefix.pattern(glob);
+    let mut keys = cursor.keys(executor, prefix.refusal(), &pattern, Some("string")).await?;
     keys.retain(|key| prefix.strip(key).is_some());
     Ok(keys)
 }

@@ -70,7 +70,7 @@ async fn by_keys<E: RoundTrips>(
     let mut found = BTreeMap::new();
     let mut cursor = Cursor::default();
     while !cursor.is_done() {
-        let keys = cursor.keys(executor, None, &pattern, "string").await?;
+        let keys = cursor.keys(executor, None, &pattern, Some("string")).await?;
         let names: Vec<_> = keys.iter().filter_map(|key| service.keyword(key)).collect();
         if names.is_empty() {
             continue;

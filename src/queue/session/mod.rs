@@ -9,8 +9,8 @@ mod recovery;
 mod wire;
 
 pub(super) use self::consumer_session::ConsumerSession;
-pub(super) use self::ledger::Fate;
+pub(super) use self::ledger::{Fate, tombstone};
 #[cfg(test)]
 pub(super) use self::ledger::{
-    Leave, Ledger, LedgerRequest, REPORT_TIMEOUT, Recovery, RequestOutcome, tombstone,
+    Leave, Ledger, LedgerRequest, REPORT_TIMEOUT, Recovery, RequestOutcome,
 };
