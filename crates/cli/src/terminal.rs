@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::mem;
 
-use terminal_size::{Height, terminal_size};
+use terminal_size::{Height, Width, terminal_size};
 
-/// Standard output as a terminal, with the number of lines drawn last.
+/// Standard output as a terminal, with the frame drawn last.
 pub struct Terminal {
     coloured: bool,
-    drawn: usize,
+    drawn: Vec<String>,
+    /// The columns and rows that the terminal had then.
+    size: Option<(u16, u16)>,
 }
 
 impl Terminal {
@@ -18,14 +21,13 @@ impl Terminal {
         let drawable =
             io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
         let coloured = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        drawable.then_some(Self { coloured, drawn: 0 })
+        drawable.then_some(Self { coloured, drawn: Vec::new(), size: None })
     }
 
     /// Draws over the previous frame. Lines that do not fit are left out.
     pub fn draw(&mut self, lines: &[String]) -> io::Result<()> {
-        let lines = shortened(lines, terminal_size().map(|(_, Height(rows))| rows.into()));
-        let frame = self.frame(&lines);
-        self.drawn = lines.len();
+        let size = terminal_size().map(|(Width(columns), Height(rows))| (columns, rows));
+        let Some(frame) = self.next(lines, size) else { return Ok(()) };
         let mut out = io::stdout().lock();
         out.write_all(frame.as_bytes())?;
         out.flush()
@@ -35,18 +37,29 @@ impl Terminal {
         if self.coloured { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_owned() }
     }
 
-    /// Has the terminal cut lines that are too long, since the next frame would otherwise not cover
-    /// this one.
-    fn frame(&self, lines: &[String]) -> String {
-        let mut frame = match self.drawn {
-            0 => NO_WRAPPING.to_owned(),
-            drawn => format!("{NO_WRAPPING}\x1b[{drawn}A"),
-        };
-        for line in lines {
-            frame.push_str(&format!("\r{line}{TO_THE_END_OF_LINE}\n"));
+    /// Returns the next frame, unless the terminal shows it. Clears a terminal that was resized: it
+    /// may have wrapped the previous frame, whose height is then unknown.
+    fn next(&mut self, lines: &[String], size: Option<(u16, u16)>) -> Option<String> {
+        let is_resized = mem::replace(&mut self.size, size) != size;
+        let lines = shortened(lines, size.map(|(_, rows)| rows.into())).into_owned();
+        let drawn = mem::replace(&mut self.drawn, lines);
+        match drawn.len() {
+            0 => Some(frame("", &self.drawn)),
+            _ if is_resized => Some(frame(CLEAR, &self.drawn)),
+            _ if drawn == self.drawn => None,
+            rows => Some(frame(&format!("\x1b[{rows}A"), &self.drawn)),
         }
-        frame + TO_THE_END + WRAPPING
     }
+}
+
+/// Returns the text that draws lines after `start`. Has the terminal cut those that are too long,
+/// since the next frame would otherwise not cover this one.
+fn frame(start: &str, lines: &[String]) -> String {
+    let mut frame = [NO_WRAPPING, start].concat();
+    for line in lines {
+        frame.push_str(&format!("\r{line}{TO_THE_END_OF_LINE}\n"));
+    }
+    frame + TO_THE_END + WRAPPING
 }
 
 /// Returns as many lines as fit in `rows` with the cursor below them.
@@ -71,6 +84,7 @@ pub enum Colour {
 
 const NO_WRAPPING: &str = "\x1b[?7l";
 const WRAPPING: &str = "\x1b[?7h";
+const CLEAR: &str = "\x1b[H\x1b[2J";
 const TO_THE_END_OF_LINE: &str = "\x1b[K";
 const TO_THE_END: &str = "\x1b[J";
 
@@ -78,12 +92,25 @@ const TO_THE_END: &str = "\x1b[J";
 mod tests {
     use super::*;
 
+    fn terminal(coloured: bool) -> Terminal {
+        Terminal { coloured, drawn: Vec::new(), size: None }
+    }
+
     #[test]
-    fn a_frame_overwrites_the_previous_one() {
-        let lines = ["a".to_owned(), "b".to_owned()];
-        let frame = |drawn| Terminal { coloured: false, drawn }.frame(&lines);
-        assert_eq!(frame(0), "\x1b[?7l\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[?7h");
-        assert_eq!(frame(2), "\x1b[?7l\x1b[2A\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[?7h");
+    fn a_frame_overwrites_the_previous_one_or_a_cleared_terminal() {
+        let mut terminal = terminal(false);
+        let mut next = |last: &str, columns| {
+            terminal.next(&["a".to_owned(), last.to_owned()], Some((columns, 24)))
+        };
+        let of = |start: &str, last: &str| {
+            Some(format!("\x1b[?7l{start}\ra\x1b[K\n\r{last}\x1b[K\n\x1b[J\x1b[?7h"))
+        };
+        assert_eq!(next("b", 80), of("", "b"));
+        assert_eq!(next("b", 80), None, "it is drawn");
+        assert_eq!(next("c", 80), of("\x1b[2A", "c"));
+        assert_eq!(next("c", 70), of("\x1b[H\x1b[2J", "c"));
+        assert_eq!(next("d", 60), of("\x1b[H\x1b[2J", "d"));
+        assert_eq!(next("e", 60), of("\x1b[2A", "e"));
     }
 
     #[test]
@@ -102,7 +129,7 @@ mod tests {
 
     #[test]
     fn colours_can_be_disabled() {
-        let shown = |coloured| Terminal { coloured, drawn: 0 }.coloured(Colour::Red, "3");
+        let shown = |coloured| terminal(coloured).coloured(Colour::Red, "3");
         assert_eq!((shown(true).as_str(), shown(false).as_str()), ("\x1b[31m3\x1b[0m", "3"));
     }
 }
