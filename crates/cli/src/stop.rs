@@ -1,9 +1,11 @@
 //! Stops a program at Ctrl-C, at a signal, or when its standard output has lost its reader.
 
 use std::io;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
+#[cfg(unix)]
 use std::thread;
 
+#[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::failure::Failure;
@@ -17,17 +19,30 @@ pub fn stop() -> Result<Receiver<()>, Failure> {
         let _ = stop.send(());
     };
     ctrlc::set_handler(on_signal).map_err(io::Error::other)?;
-    // A program that prints only changes would notice the loss with the next change. The thread
-    // ends with the program.
-    thread::Builder::new().name("stdout".into()).spawn(move || {
-        if wait_until_unread() {
-            let _ = closed.send(());
-        }
-    })?;
+    stop_when_unread(closed)?;
     Ok(stopped)
 }
 
+/// Sends a message when standard output loses its reader: a program that prints only changes would
+/// notice the loss with the next change. The thread ends with the program.
+#[cfg(unix)]
+fn stop_when_unread(stop: Sender<()>) -> io::Result<()> {
+    let wait = move || {
+        if wait_until_unread() {
+            let _ = stop.send(());
+        }
+    };
+    thread::Builder::new().name("stdout".into()).spawn(wait).map(drop)
+}
+
+/// Does nothing: other systems cannot wait for the loss, which the next line shows.
+#[cfg(not(unix))]
+fn stop_when_unread(_: Sender<()>) -> io::Result<()> {
+    Ok(())
+}
+
 /// Blocks until standard output has no reader any more. Returns `false` if that cannot be known.
+#[cfg(unix)]
 fn wait_until_unread() -> bool {
     let stdout = io::stdout();
     let mut watched = [PollFd::new(&stdout, UNREAD)];
@@ -41,4 +56,5 @@ fn wait_until_unread() -> bool {
 }
 
 /// A pipe whose reader has closed it, or a terminal that was hung up.
+#[cfg(unix)]
 const UNREAD: PollFlags = PollFlags::ERR.union(PollFlags::HUP);
