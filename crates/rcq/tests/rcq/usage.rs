@@ -1,0 +1,90 @@
+//! Wrong usage, refusals, and output that is not read.
+
+use redis_collections::LocalServer;
+
+use crate::{NOTHING, PROGRAM, check, rcq};
+use support::kinds::SERVER;
+use support::program::Said::Failed;
+use support::program::{Case, fed};
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    fed(&mut rcq("push wide"), &b"job\n".repeat(1000));
+    for arguments in ["peek wide -n 1000", "stats wide --watch 100ms", "stats wide", "--help"] {
+        PROGRAM.check_with_a_closed_pipe(arguments);
+    }
+    for arguments in ["stats wide --watch 1h", "stats wide --watch 1h --json"] {
+        PROGRAM.check_when_its_reader_leaves(arguments);
+    }
+}
+
+#[test]
+fn wrong_usage_is_reported_in_one_line() {
+    check(&[
+        Case("peak mail", NOTHING, Failed(2, "a similar subcommand exists: 'peek'; Usage: rcq")),
+        Case("peek", NOTHING, Failed(2, "<QUEUE>")),
+        Case("peek mail --cuont 1", NOTHING, Failed(2, "a similar argument exists: '--count'")),
+        Case("peek mail -n x", NOTHING, Failed(2, "invalid value 'x' for '--count")),
+        Case("stats --watch mail", NOTHING, Failed(2, "a time is written like 250ms")),
+        Case("stats mail --watch 0", NOTHING, Failed(2, "100ms is the shortest")),
+        Case("push mail a --delay 5x", NOTHING, Failed(2, "a time is written like 250ms")),
+        Case("drain mail extra", NOTHING, Failed(2, "unexpected argument 'extra'")),
+        Case("stats mail --url nonsense", NOTHING, Failed(2, "invalid configuration")),
+    ]);
+    for arguments in ["", "dead"] {
+        let output = rcq(arguments).output().expect("an end");
+        assert_eq!((output.status.code(), output.stdout), (Some(2), vec![]), "{arguments}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("Usage: rcq"), "{arguments}");
+    }
+}
+
+#[test]
+fn a_refusal_of_the_server_is_a_failure() {
+    let () = support::servers::query(SERVER.url(), "SET string value").expect("a string");
+    let wrong_type = Failed(1, "\"string\": the server says WRONGTYPE");
+    check(&[
+        Case("push string a", NOTHING, Failed(1, "RPUSH \"string\": the server says WRONGTYPE")),
+        Case("peek string", NOTHING, Failed(1, "LRANGE \"string\": the server says WRONGTYPE")),
+        Case("stats string", NOTHING, wrong_type),
+        Case("drain string", NOTHING, Failed(1, "WRONGTYPE")),
+    ]);
+}
+
+#[test]
+fn a_server_that_is_down_is_a_failure_without_its_password() {
+    let mut server = LocalServer::start().expect("a server");
+    let address = format!("127.0.0.1:{}", server.port());
+    server.stop().expect("a process");
+    let url = format!("redis://ann:5ecret@{address}/");
+    let connect = format!("rcq: cannot connect to {address}");
+    for (arguments, code, expected) in [
+        (vec!["stats", "mail"], 1, connect.as_str()),
+        (vec!["stats", "mail", "--watch"], 1, &connect),
+        (vec!["push", "mail", "job"], 1, &connect),
+        (vec!["stats", "mail", &url], 2, "rcq: unexpected argument 'redis://…'"),
+        (vec!["stats", "mail", "unix:///s?pass=5ecret"], 2, "rcq: unexpected argument 'unix://…'"),
+        (
+            vec!["stats", "mail", "unix:///s?pass=a  5ecret"],
+            2,
+            "rcq: unexpected argument 'unix://…'",
+        ),
+        (vec!["stats", "mail", "unix:///s?pass=\n\n5ecret"], 2, "rcq: unexpected argument 'unix"),
+        (vec!["stats", "mail", "ann:5ecret@host"], 2, "rcq: unexpected argument '…@host'"),
+        (
+            vec!["stats", "mail", "--url", "unix:///s?password=5ecret"],
+            2,
+            "rcq: invalid configuration",
+        ),
+        (vec!["stats", "mail", "--url", "redis://ann:1#5ecret@x"], 2, "rcq: invalid configuration"),
+        (vec!["stats", "mail", "--url", "redis://ann:1?5ecret@x"], 2, "rcq: invalid configuration"),
+        (vec!["stats", "mail", "--url", "http://ann:5ecret@x"], 2, "rcq: invalid configuration"),
+    ] {
+        let output = rcq("").args(&arguments).env("REDIS_URL", &url).output().expect("an end");
+        let error = String::from_utf8(output.stderr).expect("text");
+        assert_eq!((output.status.code(), error.lines().count()), (Some(code), 1), "{error}");
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains("5ecret"), "{error}");
+    }
+    let help = rcq("--help").env("REDIS_URL", &url).output().expect("an end");
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("5ecret"));
+}
