@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use redis_collections_cli::documents::Document;
 use redis_collections_cli::options::{Options, time};
 
 /// Reads, writes and watches keywords: named, typed values that services publish in Redis or Valkey
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     },
     /// Print values as they change, in a table on a terminal or else in lines, until Ctrl-C
     Watch(Keywords),
+    #[command(flatten)]
+    Document(Document),
 }
 
 #[derive(Args)]

@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             if *no_wait { opened.send(&values) } else { opened.write(&values, *timeout, *force) }
         }
         Command::Watch(keywords) => watch::watch(&open(&keywords.service)?, &keywords.names),
+        Command::Document(document) => document.print::<Arguments>(),
     }
 }
 

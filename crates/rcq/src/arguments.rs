@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use redis_collections_cli::documents::Document;
 use redis_collections_cli::options::{Options, time};
 
 /// Manages work queues in Redis or Valkey
@@ -83,6 +84,8 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "TIME", value_parser = time)]
         timeout: Option<Duration>,
     },
+    #[command(flatten)]
+    Document(Document),
 }
 
 #[derive(Subcommand)]

@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Dead(Dead::Requeue { queue, count }) => open(queue)?.requeue(*count),
         Command::Dead(Dead::Purge(queue)) => open(queue)?.purge_dead(),
         Command::Drain { queue, timeout } => open(queue)?.drain(*timeout),
+        Command::Document(document) => document.print::<Arguments>(),
     }
 }
 

@@ -95,20 +95,25 @@ impl Program {
         assert_eq!(ended, (true, Some(0), String::new()), "{arguments}");
     }
 
-    /// Returns its output on a terminal, which `script` makes, until `is_enough`. Then Ctrl-C is
-    /// pressed.
+    /// Returns its output on a terminal until `is_enough`. Then Ctrl-C is pressed.
     pub fn drawn(
         &self,
         arguments: &str,
+        variable: (&str, &str),
+        is_enough: impl FnMut(&str) -> bool,
+    ) -> String {
+        self.drawn_by(&format!("exec {} {arguments}", self.path), variable, is_enough)
+    }
+
+    /// Like [`drawn`](Self::drawn), for a script that ends as the program.
+    pub fn drawn_by(
+        &self,
+        script: &str,
         (variable, value): (&str, &str),
         mut is_enough: impl FnMut(&str) -> bool,
     ) -> String {
-        let mut command = Command::new("script");
-        let arguments = format!("exec {} {arguments}", self.path);
-        command.args(["-q", "-e", "-c", &arguments, "/dev/null"]);
-        command.env("REDIS_URL", SERVER.url()).env("TERM", "xterm").env(variable, value);
-        let mut running =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a terminal");
+        let mut command = on_terminal(script);
+        let mut running = command.env(variable, value).spawn().expect("a terminal");
         let mut out = BufReader::new(running.stdout.take().expect("a pipe"));
         let mut seen = Vec::new();
         while !is_enough(&String::from_utf8_lossy(&seen)) {
@@ -120,6 +125,61 @@ impl Program {
         assert_eq!(running.wait().expect("an end").code(), Some(0));
         String::from_utf8(seen).expect("text")
     }
+
+    /// Returns the code with which it ends on a terminal after this answer, and its output.
+    pub fn answered(&self, arguments: &str, answer: &str) -> (Option<i32>, String) {
+        let mut command = on_terminal(&format!("exec {} {arguments}", self.path));
+        let mut running = command.spawn().expect("a terminal");
+        // Kept open: the end of the input would be the end of the terminal.
+        let mut input = running.stdin.take().expect("a pipe");
+        input.write_all(answer.as_bytes()).expect("a terminal");
+        let output = running.wait_with_output().expect("an end");
+        (output.status.code(), texts(&output).0)
+    }
+
+    /// Checks that it prints its version, completions and man pages, which name these commands and
+    /// show no secret.
+    pub fn check_documents(&self, commands: &[&str]) {
+        let secret = "redis://ann:5ecret@host/";
+        let said = |arguments: &str| {
+            let output = self.command(arguments).env("REDIS_URL", secret).output();
+            let output = output.expect("the program");
+            let (out, error) = texts(&output);
+            assert_eq!((output.status.code(), error.as_str()), (Some(0), ""), "{arguments}");
+            assert!(!out.contains("5ecret"), "{arguments}");
+            out
+        };
+        let version = said("--version");
+        assert!(version.starts_with(&format!("{} 0.", self.name)), "{version}");
+        for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+            let completions = said(&format!("completions {shell}"));
+            assert!(commands.iter().all(|command| completions.contains(command)), "{shell}");
+        }
+        let page = said("man");
+        let name = |command: &&str| page.contains(&format!("{}\\-{command}(1)", self.name));
+        assert!(page.contains(".TH ") && commands.iter().all(name), "{page}");
+        let directory = SERVER.unix_socket().with_file_name("man").join("man1");
+        assert_eq!(said(&format!("man {}", directory.display())), "");
+        for command in commands {
+            let page = directory.join(format!("{}-{command}.1", self.name));
+            let page = std::fs::read_to_string(page).expect("a page");
+            assert!(page.contains(".TH ") && !page.contains("5ecret"), "{page}");
+        }
+        let occupied = format!("man {}", directory.join(format!("{}.1", self.name)).display());
+        self.check(&[Case(&occupied, b"", Said::Failed(1, "cannot write man pages to "))]);
+        for arguments in ["completions zsh", "man"] {
+            self.check_with_a_closed_pipe(arguments);
+        }
+    }
+}
+
+/// A command on a terminal, which `script` makes.
+fn on_terminal(script: &str) -> Command {
+    let mut command = Command::new("script");
+    command.args(["-q", "-e", "-c", script, "/dev/null"]);
+    command.env("REDIS_URL", SERVER.url()).env("TERM", "xterm");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
 }
 
 pub fn fed(command: &mut Command, input: &[u8]) -> Output {

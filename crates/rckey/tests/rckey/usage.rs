@@ -2,7 +2,7 @@
 
 use redis_collections::LocalServer;
 
-use crate::{check, dome, rckey};
+use crate::{PROGRAM, check, dome, rckey};
 use support::eventually;
 use support::program::Said::Failed;
 use support::program::texts;
@@ -42,6 +42,11 @@ fn wrong_usage_is_reported_in_one_line() {
     let (out, error) = texts(&output);
     assert_eq!((output.status.code(), &out[..]), (Some(2), ""));
     assert!(error.contains("Usage: rckey"));
+}
+
+#[test]
+fn the_program_documents_itself() {
+    PROGRAM.check_documents(&["list", "read", "write", "watch", "man"]);
 }
 
 #[test]

@@ -88,3 +88,8 @@ fn a_server_that_is_down_is_a_failure_without_its_password() {
     let help = rcq("--help").env("REDIS_URL", &url).output().expect("an end");
     assert!(!String::from_utf8_lossy(&help.stdout).contains("5ecret"));
 }
+
+#[test]
+fn the_program_documents_itself() {
+    PROGRAM.check_documents(&["stats", "dead", "completions"]);
+}

@@ -1,0 +1,51 @@
+//! Completions for shells, and man pages, both from the definition of the arguments.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Command, CommandFactory, Subcommand};
+use clap_complete::{Shell, generate};
+use clap_mangen::{Man, generate_to};
+
+use crate::failure::Failure;
+
+/// A text about a program that the program itself prints.
+#[derive(Subcommand)]
+pub enum Document {
+    /// Print completions for a shell
+    Completions {
+        /// The shell that is to complete commands
+        shell: Shell,
+    },
+    /// Print the man page, or write one for each command to DIRECTORY
+    Man {
+        /// The directory of the pages, which is created if it does not exist
+        directory: Option<PathBuf>,
+    },
+}
+
+impl Document {
+    /// Prints or writes the document of the program with the arguments `A`.
+    pub fn print<A: CommandFactory>(&self) -> Result<(), Failure> {
+        let mut command = A::command();
+        let mut text = Vec::new();
+        match self {
+            Self::Completions { shell } => {
+                let name = command.get_name().to_owned();
+                generate(*shell, &mut command, name, &mut text);
+            }
+            Self::Man { directory: None } => Man::new(command).render(&mut text)?,
+            Self::Man { directory: Some(directory) } => write_pages(command, directory)?,
+        }
+        Ok(io::stdout().write_all(&text)?)
+    }
+}
+
+fn write_pages(command: Command, directory: &Path) -> Result<(), Failure> {
+    let written = fs::create_dir_all(directory).and_then(|()| generate_to(command, directory));
+    written.map_err(|error| {
+        let directory = directory.display();
+        Failure::new(Failure::FAILED, format!("cannot write man pages to {directory}: {error}"))
+    })
+}
