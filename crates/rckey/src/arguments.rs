@@ -106,6 +106,9 @@ Examples:
 A URL has the form redis://user:password@host:6379/0 or unix:///path/to/socket. Set it in the
 variable REDIS_URL to keep its password out of the list of processes.
 
+With --sentinel the user and password in the URL are those of the Sentinel. Those of the master are
+in the variables REDIS_MASTER_USER and REDIS_MASTER_PASSWORD.
+
 Times are written like 250ms, 30s, 5m, 2h or 1d; a plain number means seconds.
 
 Names are not case-sensitive and have no wildcards. In A=B=1, the name is the shortest one that a

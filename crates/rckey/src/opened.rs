@@ -1,7 +1,7 @@
 //! A service that the program has opened.
 
+use redis_collections::Error;
 use redis_collections::keyword::{Access, Client, Description, KeywordError, Service};
-use redis_collections::{self as collections, Error};
 
 use crate::arguments::Assignment;
 use redis_collections_cli::failure::Failure;
@@ -54,7 +54,7 @@ impl Opened {
 }
 
 pub(crate) fn client(options: &Options) -> Result<Client, Failure> {
-    Ok(Client::new(&collections::Client::open(&options.url)?))
+    Ok(Client::new(&options.open()?))
 }
 
 pub(crate) fn is_readable(description: &Description) -> bool {

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) options: Options,
     /// Connect to a cluster, where queue names need a hash tag: {mail}
-    #[arg(long, global = true, help_heading = "Global options")]
+    #[arg(long, global = true, conflicts_with = "sentinel", help_heading = "Global options")]
     pub(crate) cluster: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -136,6 +136,9 @@ Examples:
 
 A URL has the form redis://user:password@host:6379/0 or unix:///path/to/socket. Set it in the
 variable REDIS_URL to keep its password out of the list of processes.
+
+With --sentinel the user and password in the URL are those of the Sentinel. Those of the master are
+in the variables REDIS_MASTER_USER and REDIS_MASTER_PASSWORD.
 
 Times are written like 250ms, 30s, 5m, 2h or 1d; a plain number means seconds.
 

@@ -53,9 +53,9 @@ impl Opened {
     fn new(arguments: &Arguments, queue: &Queue) -> Result<Self, Failure> {
         let options = &arguments.options;
         let client = if arguments.cluster {
-            Client::cluster([&options.url])?
+            Client::cluster(&options.urls)?
         } else {
-            Client::open(&options.url)?
+            options.open()?
         };
         let name = bytes(&queue.name).to_vec();
         Ok(Self { queue: WorkQueue::new(&client, name.clone()), name, json: options.json })
