@@ -29,6 +29,14 @@ impl Failure {
     pub fn usage(message: String) -> Self {
         Self::new(Self::USAGE, in_one_line(message.trim_start_matches("error: ")))
     }
+
+    /// Returns its messages, of which a closed pipe has none.
+    pub fn into_messages(self) -> Vec<String> {
+        match self {
+            Self::ClosedPipe => Vec::new(),
+            Self::Reported { messages, .. } => messages,
+        }
+    }
 }
 
 impl From<Error> for Failure {

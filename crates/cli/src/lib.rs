@@ -1,5 +1,6 @@
 //! The parts that the command-line programs of this crate have in common.
 
+pub mod confirm;
 pub mod documents;
 pub mod failure;
 pub mod options;

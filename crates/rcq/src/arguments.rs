@@ -19,7 +19,8 @@ use redis_collections_cli::options::{Options, time};
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) options: Options,
-    /// Connect to a cluster, where queue names need a hash tag: {mail}
+    /// Connect to a cluster, where queue names need a hash tag: {mail} [default: if the server is a
+    /// node of one]
     #[arg(long, global = true, conflicts_with = "sentinel", help_heading = "Global options")]
     pub(crate) cluster: bool,
     #[command(subcommand)]
@@ -28,6 +29,10 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// List the queues of the database, with their contents
+    ///
+    /// A list to which jobs were only pushed so far is not known to be a queue.
+    List,
     /// Show the contents and counters of a queue
     #[command(override_usage = "rcq stats <QUEUE> [OPTIONS]")]
     Stats {
@@ -43,6 +48,14 @@ pub(crate) enum Command {
             value_parser = interval
         )]
         watch: Option<Duration>,
+    },
+    /// List consumers and the jobs that they have claimed
+    Running {
+        #[command(flatten)]
+        queue: Queue,
+        /// Maximum number of jobs of each consumer
+        #[arg(short = 'n', long, default_value_t = 10)]
+        count: usize,
     },
     /// List pending jobs, next first, without claiming them
     Peek {
@@ -73,6 +86,14 @@ pub(crate) enum Command {
     Pause(Queue),
     /// Resume claiming
     Resume(Queue),
+    /// Remove all pending and delayed jobs
+    Purge {
+        #[command(flatten)]
+        queue: Queue,
+        /// Do not ask for confirmation
+        #[arg(short, long)]
+        yes: bool,
+    },
     /// Manage the dead-letter queue: jobs that failed too often
     #[command(subcommand)]
     Dead(Dead),
@@ -130,7 +151,9 @@ const EXAMPLES_AND_CONVENTIONS: &str = "\
 Examples:
   rcq push mail 'to ann' 'to bob'
   rcq push mail --delay 5m < jobs.txt
+  rcq list
   rcq stats mail --watch
+  rcq running mail
   rcq dead requeue mail --count 100
   rcq drain mail --timeout 30s && echo all done
 

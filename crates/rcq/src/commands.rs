@@ -5,28 +5,27 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::mem;
 use std::time::Duration;
 
-use redis_collections::{Client, Error, Wait, WorkQueue};
-use serde_json::{Value, json};
+use redis_collections::{Error, Wait};
+use serde_json::json;
 
 use crate::arguments::{Arguments, Command, Dead, Queue};
-use crate::base64;
-use crate::watch::{self, Bytes};
+use crate::opened::Opened;
+use crate::{base64, list, running, stats, watch};
+use redis_collections_cli::confirm::confirm;
 use redis_collections_cli::failure::Failure;
 use redis_collections_cli::program::print_object;
 use redis_collections_cli::shown;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let options = &arguments.options;
     let open = |queue: &Queue| Opened::new(arguments, queue);
+    let existing = |queue: &Queue| Opened::existing(arguments, queue);
     match &arguments.command {
-        Command::Stats { queue, watch: None } => {
-            let opened = open(queue)?;
-            watch::once(&opened.queue, &opened.name, options.json)
-        }
+        Command::List => list::list(arguments),
+        Command::Stats { queue, watch: None } => stats::print(&existing(queue)?),
         Command::Stats { queue, watch: Some(interval) } => {
-            let opened = open(queue)?;
-            watch::watch(&opened.queue, &opened.name, *interval, options.json)
+            watch::watch(&existing(queue)?, *interval)
         }
+        Command::Running { queue, count } => running::print(&existing(queue)?, *count),
         Command::Peek { queue, count } => open(queue)?.peek(*count),
         Command::Push { queue, jobs, unique: Some(key), within, .. } => {
             open(queue)?.push_unique(key, jobs, *within)
@@ -34,6 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Push { queue, jobs, delay, .. } => open(queue)?.push(jobs, *delay),
         Command::Pause(queue) => open(queue)?.pause(),
         Command::Resume(queue) => open(queue)?.resume(),
+        Command::Purge { queue, yes } => existing(queue)?.purge(*yes),
         Command::Dead(Dead::List { queue, count }) => open(queue)?.list_dead(*count),
         Command::Dead(Dead::Requeue { queue, count }) => open(queue)?.requeue(*count),
         Command::Dead(Dead::Purge(queue)) => open(queue)?.purge_dead(),
@@ -42,25 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// A queue, with its name and the format of the output.
-struct Opened {
-    queue: Bytes,
-    name: Vec<u8>,
-    json: bool,
-}
-
 impl Opened {
-    fn new(arguments: &Arguments, queue: &Queue) -> Result<Self, Failure> {
-        let options = &arguments.options;
-        let client = if arguments.cluster {
-            Client::cluster(&options.urls)?
-        } else {
-            options.open()?
-        };
-        let name = bytes(&queue.name).to_vec();
-        Ok(Self { queue: WorkQueue::new(&client, name.clone()), name, json: options.json })
-    }
-
     fn peek(&self, count: usize) -> Result<(), Failure> {
         for job in self.queue.peek(count)? {
             let value = job.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
@@ -144,6 +126,17 @@ impl Opened {
         self.say(json!({ "paused": false, "was_paused": was_paused }), &text)
     }
 
+    fn purge(&self, is_confirmed: bool) -> Result<(), Failure> {
+        let name = self.shown_name();
+        if !is_confirmed {
+            let stats = self.queue.stats()?;
+            let (pending, delayed) = (stats.pending, stats.delayed);
+            confirm(&format!("Remove {pending} pending and {delayed} delayed jobs of {name}?"))?;
+        }
+        let purged = self.queue.purge()?;
+        self.say(json!({ "purged": purged }), &format!("purged {purged} jobs of {name}"))
+    }
+
     fn list_dead(&self, count: usize) -> Result<(), Failure> {
         let dead = self.queue.dead().list(count)?;
         if dead.is_empty() {
@@ -202,16 +195,6 @@ impl Opened {
         } else {
             Err(Failure::new(LATE, format!("{} was not drained in time", self.shown_name())))
         }
-    }
-
-    /// Prints the outcome, as an object with `fields` or as a text.
-    fn say(&self, mut fields: Value, text: &str) -> Result<(), Failure> {
-        fields["queue"] = base64::json(&self.name);
-        if self.json { print_object(&fields) } else { Ok(writeln!(io::stdout(), "{text}")?) }
-    }
-
-    fn shown_name(&self) -> String {
-        shown::text(&self.name)
     }
 }
 

@@ -17,6 +17,11 @@ impl History {
         }
     }
 
+    /// Returns the last statistics, if there are any.
+    pub(crate) fn last(&self) -> Option<&QueueStats> {
+        self.0.back().map(|(stats, _)| stats)
+    }
+
     /// Returns the present rates per second, if they are known yet.
     pub(crate) fn rates(&self) -> Option<QueueRates> {
         self.0.back().and_then(|(_, rates)| *rates)

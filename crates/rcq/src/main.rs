@@ -5,7 +5,12 @@
 mod arguments;
 mod base64;
 mod commands;
+mod connect;
 mod history;
+mod list;
+mod opened;
+mod running;
+mod stats;
 mod watch;
 
 use std::process::ExitCode;

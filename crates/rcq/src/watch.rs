@@ -1,167 +1,149 @@
-//! Prints statistics, once or repeatedly.
+//! Watches statistics.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use redis_collections::{QueueRates, QueueStats};
-use serde_json::{Value, json};
+use redis_collections::{Error, QueueStats};
 
-use crate::base64;
+use crate::arguments::Arguments;
 use crate::history::History;
+use crate::opened::{Bytes, Opened};
+use crate::stats;
 use redis_collections_cli::failure::Failure;
+use redis_collections_cli::program::{complain, print_object};
 use redis_collections_cli::terminal::{Colour, Terminal};
 use redis_collections_cli::{shown, stop};
 
-/// A queue whose jobs are arbitrary bytes.
-pub(crate) type Bytes = redis_collections::WorkQueue<Vec<u8>>;
-
-pub(crate) fn once(queue: &Bytes, name: &[u8], as_json: bool) -> Result<(), Failure> {
-    let stats = queue.stats()?;
-    if as_json {
-        writeln!(io::stdout(), "{}", as_object(name, &stats))?;
-    } else {
-        write!(io::stdout(), "{}", shown::table(&rows(name, &stats)))?;
-    }
-    Ok(())
-}
-
 /// Prints statistics every `interval`, until Ctrl-C, a signal, or standard output has no
 /// reader any more.
-pub(crate) fn watch(
-    queue: &Bytes,
-    name: &[u8],
-    interval: Duration,
-    as_json: bool,
-) -> Result<(), Failure> {
+pub(crate) fn watch(opened: &Opened, interval: Duration) -> Result<(), Failure> {
     let stopped = stop::stop()?;
-    let mut history = History::default();
-    let mut terminal = Terminal::of_stdout().filter(|_| !as_json);
-    loop {
-        let stats = queue.stats()?;
-        history.add(stats.clone());
-        match &mut terminal {
-            Some(terminal) => terminal.draw(&frame(terminal, name, &stats, &history))?,
-            None if as_json => {
-                let mut object = as_object(name, &stats);
-                object["rates"] = history.rates().map(as_rates).into();
-                writeln!(io::stdout(), "{object}")?;
+    let reads = read_every(interval, opened.queue.clone())?;
+    let mut board = Board {
+        opened,
+        terminal: Terminal::of_stdout().filter(|_| !opened.json),
+        history: History::default(),
+        read_at: Instant::now(),
+        interval,
+        fault: None,
+    };
+    while stopped.try_recv().is_err() {
+        match reads.recv_timeout(FRAME) {
+            Ok(read) => board.take(read)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::new(Failure::FAILED, "cannot read statistics any more"));
             }
-            None => writeln!(io::stdout(), "{}", line(&stats, history.rates()))?,
         }
-        if stopped.recv_timeout(interval).is_ok() {
-            break;
-        }
+        board.draw()?;
     }
-    if terminal.is_some() {
+    if board.terminal.is_some() {
         writeln!(io::stdout())?;
     }
     Ok(())
 }
 
-fn as_object(name: &[u8], stats: &QueueStats) -> Value {
-    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    json!({
-        "queue": base64::json(name),
-        "pending": stats.pending,
-        "in_flight": stats.in_flight,
-        "delayed": stats.delayed,
-        "dead": stats.dead,
-        "consumers": stats.consumers,
-        "paused": stats.paused,
-        "oldest_pending_ms": stats.oldest_pending.map(milliseconds),
-        "longest_running_ms": stats.longest_running.map(milliseconds),
-        "longest_unstarted_ms": stats.longest_unstarted.map(milliseconds),
-        "done": stats.done,
-        "retried": stats.retried,
-        "returned": stats.returned,
-        "buried": stats.buried,
-        "settings_replaced": stats.settings_replaced,
-        "at_ms": milliseconds(stats.at),
-    })
-}
-
-fn as_rates(rates: QueueRates) -> Value {
-    json!({
-        "done": rates.done,
-        "retried": rates.retried,
-        "returned": rates.returned,
-        "buried": rates.buried,
-    })
-}
-
-fn rows(name: &[u8], stats: &QueueStats) -> [[String; 2]; 15] {
-    let time = |time: Option<Duration>| time.map_or("-".into(), shown::time);
-    [
-        ("queue", shown::text(name)),
-        ("paused", if stats.paused { "yes" } else { "no" }.into()),
-        ("consumers", stats.consumers.to_string()),
-        ("pending", stats.pending.to_string()),
-        ("in flight", stats.in_flight.to_string()),
-        ("delayed", stats.delayed.to_string()),
-        ("dead", stats.dead.to_string()),
-        ("oldest pending", time(stats.oldest_pending)),
-        ("longest running", time(stats.longest_running)),
-        ("longest unstarted", time(stats.longest_unstarted)),
-        ("done", stats.done.to_string()),
-        ("retried", stats.retried.to_string()),
-        ("returned", stats.returned.to_string()),
-        ("buried", stats.buried.to_string()),
-        ("settings replaced", stats.settings_replaced.to_string()),
-    ]
-    .map(|(label, value)| [label.to_owned(), value])
-}
-
-/// Returns the same rows, with rates and courses.
-fn frame(terminal: &Terminal, name: &[u8], stats: &QueueStats, history: &History) -> Vec<String> {
-    let rates = history.rates();
-    let line = |[label, value]: [String; 2]| {
-        let rate = |of: fn(&QueueRates) -> f64| {
-            let rate = rates.as_ref().map(|rates| format!("{:.1}/s", of(rates)));
-            (rate.unwrap_or_default(), history.course_of_rate(of))
-        };
-        let course = |of: fn(&QueueStats) -> usize| (String::new(), history.course(of));
-        let (rate, course) = match label.as_str() {
-            "pending" => course(|stats| stats.pending),
-            "in flight" => course(|stats| stats.in_flight),
-            "delayed" => course(|stats| stats.delayed),
-            "dead" => course(|stats| stats.dead),
-            "done" => rate(|rates| rates.done),
-            "retried" => rate(|rates| rates.retried),
-            "returned" => rate(|rates| rates.returned),
-            "buried" => rate(|rates| rates.buried),
-            _ => Default::default(),
-        };
-        let value = format!("{value:>10}");
-        let value = match label.as_str() {
-            "queue" => terminal.coloured(Colour::Bold, &value),
-            "paused" if stats.paused => terminal.coloured(Colour::Yellow, &value),
-            "dead" if stats.dead > 0 => terminal.coloured(Colour::Red, &value),
-            _ => value,
-        };
-        let course = terminal.coloured(Colour::Cyan, &course);
-        format!("{label:<17} {value} {rate:>10} {course}")
+/// Reads statistics on a thread of its own: a server that does not answer then delays neither the
+/// end of the program nor the report of it. The thread ends with the program.
+fn read_every(
+    interval: Duration,
+    queue: Bytes,
+) -> Result<Receiver<Result<QueueStats, Error>>, Failure> {
+    let (reader, reads) = mpsc::channel();
+    let read = move || {
+        loop {
+            let read = queue.stats();
+            let pause = if read.is_ok() { interval } else { interval.min(RETRY_INTERVAL) };
+            if reader.send(read).is_err() {
+                return;
+            }
+            thread::sleep(pause);
+        }
     };
-    rows(name, stats).map(line).to_vec()
+    thread::Builder::new().name("stats".into()).spawn(read)?;
+    Ok(reads)
 }
 
-fn line(stats: &QueueStats, rates: Option<QueueRates>) -> String {
-    let rate = |of: fn(&QueueRates) -> f64| match &rates {
-        Some(rates) => format!("{:.1}", of(rates)),
-        None => "-".into(),
-    };
-    format!(
-        "pending={} in_flight={} delayed={} dead={} consumers={} paused={} done={} done/s={} \
-         retried/s={} returned/s={} buried/s={}",
-        stats.pending,
-        stats.in_flight,
-        stats.delayed,
-        stats.dead,
-        stats.consumers,
-        if stats.paused { "yes" } else { "no" },
-        stats.done,
-        rate(|rates| rates.done),
-        rate(|rates| rates.retried),
-        rate(|rates| rates.returned),
-        rate(|rates| rates.buried),
-    )
+/// The last statistics, and how old they are.
+struct Board<'a> {
+    opened: &'a Opened,
+    terminal: Option<Terminal>,
+    history: History,
+    /// When the last statistics were read.
+    read_at: Instant,
+    interval: Duration,
+    /// The failure of every read since then, if there was one.
+    fault: Option<String>,
 }
+
+impl Board<'_> {
+    /// Accepts the outcome of a read. A lost connection is a failure only if nothing was read yet.
+    fn take(&mut self, read: Result<QueueStats, Error>) -> Result<(), Failure> {
+        match read {
+            Ok(stats) => {
+                if self.fault.take().is_some() {
+                    self.complain("the server is reachable again");
+                }
+                self.read_at = Instant::now();
+                self.history.add(stats);
+                self.print()
+            }
+            Err(error) if error.is_transient() && self.history.last().is_some() => {
+                let fault = error.to_string();
+                if self.fault.is_none() {
+                    self.complain(&fault);
+                }
+                self.fault = Some(fault);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Prints an error to standard error, unless the table shows it.
+    fn complain(&self, message: &str) {
+        if self.terminal.is_none() {
+            complain::<Arguments>(message);
+        }
+    }
+
+    /// Prints the last statistics, unless a table shows them.
+    fn print(&self) -> Result<(), Failure> {
+        let (Some(stats), None) = (self.history.last(), &self.terminal) else { return Ok(()) };
+        let rates = self.history.rates();
+        if self.opened.json {
+            let mut object = stats::object(&self.opened.name, stats);
+            object["rates"] = rates.map(stats::rates_object).into();
+            print_object(&object)
+        } else {
+            Ok(writeln!(io::stdout(), "{}", stats::line(stats, rates))?)
+        }
+    }
+
+    fn draw(&mut self) -> Result<(), Failure> {
+        let stale = self.stale();
+        let (Some(stats), Some(terminal)) = (self.history.last(), &mut self.terminal) else {
+            return Ok(());
+        };
+        let stale = stale.map(|stale| terminal.coloured(Colour::Red, &stale));
+        let table = stats::frame(terminal, &self.opened.name, stats, &self.history);
+        // The first line is visible on a terminal of any height.
+        Ok(terminal.draw(&stale.into_iter().chain(table).collect::<Vec<_>>())?)
+    }
+
+    /// Returns since when and why the figures are out of date, if they are.
+    fn stale(&self) -> Option<String> {
+        let age = self.read_at.elapsed();
+        let is_late = age > self.interval + GRACE;
+        let why = self.fault.as_deref().or(is_late.then_some("the server does not answer"))?;
+        Some(format!("stale for {}: {}", shown::time(age), shown::text(why.as_bytes())))
+    }
+}
+
+const FRAME: Duration = Duration::from_millis(100);
+/// The interval of reads after a failed one.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How much longer than the interval a read may take before the figures count as stale.
+const GRACE: Duration = Duration::from_secs(1);

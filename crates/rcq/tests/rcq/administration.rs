@@ -1,10 +1,15 @@
 //! The administration of queues.
 
+use std::time::Duration;
+
+use redis_collections::{Client, LocalServer, RedisList, WorkQueue};
 use serde_json::json;
 
 use crate::{NOTHING, PROGRAM, bury, check, objects, queue, rcq};
 use support::program::Case;
 use support::program::Said::{Failed, Out};
+use support::program::texts;
+use support::{LATE, eventually};
 
 #[test]
 fn a_queue_is_paused_and_resumed() {
@@ -73,4 +78,85 @@ fn a_drain_ends_when_the_queue_is_empty_or_at_its_timeout() {
     let drain = rcq("drain wet").spawn().expect("the program");
     bury("wet", 1, "");
     assert_eq!(drain.wait_with_output().expect("an end").stdout, b"drained wet\n");
+}
+
+#[test]
+fn a_purge_must_be_confirmed() {
+    check(&[
+        Case("push purged a b", NOTHING, Out("pushed 2 to purged, 2 pending\n")),
+        Case("push purged c --delay 2h", NOTHING, Out("pushed 1 to purged, due in 2h 0m\n")),
+        Case("purge purged", NOTHING, Failed(2, "pass --yes")),
+        Case("purge purged", b"y\n", Failed(2, "standard input is no terminal")),
+    ]);
+    for answer in ["n\n", "\n", "yep\n"] {
+        let (code, seen) = PROGRAM.answered("purge purged", answer);
+        assert!(seen.contains("Remove 2 pending and 1 delayed jobs of purged? [y/N]"), "{seen}");
+        assert!(code == Some(1) && seen.contains("rcq: not confirmed: nothing was done"), "{seen}");
+    }
+    assert_eq!(queue("purged").len().expect("a server"), 2);
+    let (code, seen) = PROGRAM.answered("purge purged", "y\n");
+    assert!(code == Some(0) && seen.contains("purged 3 jobs of purged"), "{seen}");
+    check(&[
+        Case("push purged a", NOTHING, Out("pushed 1 to purged, 1 pending\n")),
+        Case("purge purged --yes --json", NOTHING, Out("{\"purged\":1,\"queue\":\"purged\"}\n")),
+        Case("purge nosuch -y", NOTHING, Failed(1, "there is no queue nosuch")),
+    ]);
+}
+
+#[test]
+fn queues_are_listed_with_their_contents() {
+    let server = LocalServer::start().expect("a server");
+    let url = server.url();
+    let list = format!("list --url {url}");
+    check(&[Case(&list, NOTHING, Out(""))]);
+    let client = Client::open(url).expect("a connection");
+    let queue = |name: &str| WorkQueue::<String>::new(&client, name);
+    queue("mail").push_many(["a", "b"]).expect("a server");
+    queue("mail").pause().expect("a server");
+    queue("b\n").push_in("c", Duration::from_secs(3600)).expect("a server");
+    RedisList::<String>::new(&client, "list").push_back("a").expect("a server");
+    let table = "QUEUE  PENDING  IN FLIGHT  DELAYED  DEAD  CONSUMERS  PAUSED\n\
+                 b\\n    0        0          1        0     0          no\n\
+                 mail   2        0          0        0     0          yes\n";
+    check(&[Case(&list, NOTHING, Out(table))]);
+    let found = objects(&format!("{list} --json"));
+    assert_eq!((&found[0]["queue"], &found[1]["queue"]), (&json!("b\n"), &json!("mail")));
+    assert_eq!((&found[0]["delayed"], &found[1]["pending"]), (&json!(1), &json!(2)));
+
+    let () = support::servers::query(url, "SET a~rc:dead x").expect("a server");
+    let output = rcq(&list).output().expect("an end");
+    let (out, error) = texts(&output);
+    assert_eq!((output.status.code(), out.as_str()), (Some(1), table));
+    assert!(error.lines().count() == 1 && error.contains("WRONGTYPE"), "{error}");
+}
+
+#[test]
+fn consumers_are_listed_with_their_jobs() {
+    check(&[
+        Case("running nosuch", NOTHING, Failed(1, "there is no queue nosuch")),
+        Case("push running a b c", NOTHING, Out("pushed 3 to running, 3 pending\n")),
+        Case("running running", NOTHING, Out("")),
+    ]);
+    let mut consumer = queue("running").consumer().batch(2);
+    let job = consumer.next(LATE).expect("a server").expect("a job");
+    let state = || objects("running running --json").remove(0);
+    assert!(eventually(|| state()["jobs"][0]["begun"] == true));
+    let state = state();
+    assert_eq!((&state["queue"], &state["alive"]), (&json!("running"), &json!(true)));
+    assert!(state["heartbeat_ms"].is_u64() && state["consumer"].is_string(), "{state}");
+    let expected = json!({ "job": "b", "id": null, "deliveries": 0, "begun": false });
+    assert_eq!(state["jobs"][1], expected);
+
+    let table = texts(&rcq("running running").output().expect("an end")).0;
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("CONSUMER "), "{table}");
+    assert!(lines[0].ends_with("  RUNNING  UNSTARTED  BEGUN  DELIVERIES  JOB"), "{table}");
+    assert!(lines[1].ends_with("  yes    0           a"), "{table}");
+    assert!(lines[2].starts_with("  ") && lines[2].ends_with("  no     0           b"), "{table}");
+    let table = texts(&rcq("running running -n 0").output().expect("an end")).0;
+    assert!(table.lines().count() == 2 && table.ends_with("  -      -           -\n"), "{table}");
+
+    job.done();
+    consumer.close().expect("a server");
+    check(&[Case("running running", NOTHING, Out(""))]);
 }

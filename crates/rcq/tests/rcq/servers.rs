@@ -2,7 +2,7 @@
 
 use redis_collections::{Client, WorkQueue};
 
-use crate::{NOTHING, check, rcq};
+use crate::{NOTHING, check, objects, rcq};
 use support::kinds::CLUSTER;
 use support::program::Case;
 use support::program::Said::{Failed, Out};
@@ -29,6 +29,36 @@ fn a_cluster_needs_a_hash_tag() {
     let cluster = Client::cluster([url]).expect("a cluster");
     let queue: WorkQueue<String> = WorkQueue::new(&cluster, "{mail}");
     assert_eq!(queue.len().expect("a cluster"), 1);
+}
+
+#[test]
+fn a_node_of_a_cluster_is_recognized() {
+    for (number, url) in CLUSTER.urls().iter().enumerate() {
+        check(&[
+            Case(
+                &format!("push --url {url} untagged a"),
+                NOTHING,
+                Failed(2, "{jobs} rather than jobs"),
+            ),
+            Case(
+                &format!("push --url {url} {{tagged}} a"),
+                NOTHING,
+                Out(&format!("pushed 1 to {{tagged}}, {} pending\n", number + 1)),
+            ),
+        ]);
+    }
+}
+
+#[test]
+fn the_queues_of_all_nodes_are_listed() {
+    let url = &CLUSTER.urls()[0];
+    let names: Vec<_> = (0..20).map(|number| format!("{{listed-{number:02}}}")).collect();
+    for name in &names {
+        rcq(&format!("pause {name} --url {url}")).output().expect("an end");
+    }
+    let found = objects(&format!("list --url {url} --json"));
+    let found = found.iter().filter_map(|queue| queue["queue"].as_str());
+    assert_eq!(found.filter(|name| name.starts_with("{listed-")).collect::<Vec<_>>(), names);
 }
 
 #[test]

@@ -91,5 +91,5 @@ fn a_server_that_is_down_is_a_failure_without_its_password() {
 
 #[test]
 fn the_program_documents_itself() {
-    PROGRAM.check_documents(&["stats", "dead", "completions"]);
+    PROGRAM.check_documents(&["list", "stats", "running", "purge", "dead", "completions"]);
 }
