@@ -6,11 +6,9 @@
 
 mod consumer;
 mod dead;
-mod handler_guard;
 mod inspect;
 mod item;
 mod job;
-mod job_result;
 mod keys;
 mod maintenance;
 #[cfg(test)]
@@ -21,7 +19,6 @@ mod session;
 mod settings;
 mod shared_settings;
 mod stats;
-mod waiting_jobs;
 mod work_queue;
 mod worker;
 
@@ -31,11 +28,10 @@ pub use self::inspect::{ClaimedJob, ConsumerState};
 #[cfg(test)]
 pub(crate) use self::item::read_item;
 pub use self::job::Job;
-pub use self::job_result::JobResult;
 #[cfg(test)]
 pub(crate) use self::keys::keys_of;
 pub use self::peek::PendingJob;
 pub use self::settings::QueueSettings;
 pub use self::stats::{QueueRates, QueueStats};
 pub use self::work_queue::WorkQueue;
-pub use self::worker::{StopHandle, Worker};
+pub use self::worker::{JobResult, StopHandle, Worker};

@@ -2,12 +2,12 @@
 
 use std::thread;
 
-use super::job::{Job, JobHandle};
-use super::session::Fate;
-use super::settings::QueueSettings;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::panic::message;
+use crate::queue::job::{Job, JobHandle};
+use crate::queue::session::Fate;
+use crate::queue::settings::QueueSettings;
 
 /// Decides the fate of a job. On drop a job without a conclusion is given back if its handler has
 /// begun, and released otherwise.

@@ -3,11 +3,11 @@
 use std::error::Error as StdError;
 use std::fmt::Display;
 
-use super::job::Job;
-use super::work_queue::WorkQueue;
-use super::worker::Worker;
+use super::run::Worker;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
+use crate::queue::job::Job;
+use crate::queue::work_queue::WorkQueue;
 
 /// The return value of a worker's handler on `E`: a `Result` on a [`Client`], a future of one on an
 /// `AsyncClient`.

@@ -5,16 +5,16 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::consumer::{Consumer, HandlerCapacity, MAX_BATCH};
 use super::handler_guard::HandlerGuard;
-use super::job::Job;
 use super::waiting_jobs::WaitingJobs;
-use super::work_queue::WorkQueue;
 #[cfg(feature = "async")]
 use crate::client::AsyncClient;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
+use crate::queue::consumer::{Consumer, HandlerCapacity, MAX_BATCH};
+use crate::queue::job::Job;
+use crate::queue::work_queue::WorkQueue;
 use crate::time::Wait;
 use crate::time::{Pauses, finish};
 
