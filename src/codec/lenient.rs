@@ -42,6 +42,7 @@ impl<C> fmt::Debug for Lenient<C> {
 pub struct Undecodable {
     bytes: Vec<u8>,
     codec: String,
+    #[source]
     reason: CodecError,
 }
 

@@ -4,6 +4,7 @@
 mod bincode;
 #[cfg(any(feature = "bincode", feature = "json", feature = "msgpack", feature = "pickle"))]
 mod bounded;
+mod error;
 pub(crate) mod float;
 #[cfg(feature = "json")]
 mod json;
@@ -28,6 +29,7 @@ mod raw;
 
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;
+pub use self::error::CodecError;
 #[cfg(feature = "json")]
 pub use json::Json;
 pub use lenient::{Lenient, Undecodable};
@@ -101,22 +103,6 @@ pub trait Codec: Sized + 'static {
     note = "on a `RedisSet` use `contains_equal` and `remove_equal`, which decode the members"
 )]
 pub trait Canonical: Codec {}
-
-/// The reason why a [`Codec`] could not write or read a value.
-///
-/// It never contains the value itself, so that it can be logged.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct CodecError {
-    reason: String,
-}
-
-impl CodecError {
-    /// Creates an error with a reason, which must not contain the value.
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
-    }
-}
 
 /// Shortens the name of a codec: `MessagePack<User>` rather than
 /// `redis_collections::codec::msgpack::MessagePack<my::User>`.

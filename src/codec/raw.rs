@@ -1,5 +1,6 @@
 //! Types that are their own codec, with the same bytes as in redis-py.
 
+use std::error::Error;
 use std::io::Write;
 use std::str::{self, FromStr, Utf8Error};
 
@@ -110,7 +111,7 @@ macro_rules! decimal_codecs {
             type Owned = Self;
 
             fn encode(value: &Self, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-                write!(bytes, "{value}").map_err(|_| CodecError::new("out of memory"))
+                write!(bytes, "{value}").map_err(CodecError::from_source)
             }
 
             fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
@@ -135,15 +136,22 @@ fn text(bytes: &[u8]) -> Result<&str, CodecError> {
 }
 
 fn not_text(error: Utf8Error) -> CodecError {
-    CodecError::new(format!("not UTF-8 from byte {} on", error.valid_up_to()))
+    CodecError::new(format!("not UTF-8 from byte {} on", error.valid_up_to())).with_source(error)
 }
 
-fn parse<T: FromStr>(bytes: &[u8], what: &str) -> Result<T, CodecError> {
-    text(bytes)?.parse().map_err(|_| CodecError::new(format!("not {what}")))
+/// Parses a type of `std`, whose errors never repeat their input.
+fn parse<T>(bytes: &[u8], what: &str) -> Result<T, CodecError>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    let not_this = |error| CodecError::new(format!("not {what}")).with_source(error);
+    text(bytes)?.parse().map_err(not_this)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     #[test]
@@ -156,7 +164,11 @@ mod tests {
             char::decode(b"ab").unwrap_err(),
             f64::decode(b"").unwrap_err(),
         ] {
-            assert!(!error.to_string().contains("s3cret"), "{error}");
+            let sources =
+                iter::successors(Some(&error as &(dyn Error + 'static)), |&error| error.source());
+            for error in sources {
+                assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+            }
         }
     }
 }

@@ -1,5 +1,9 @@
 //! Tests of the messages of errors, and of the conclusions that a caller may draw.
 
+use std::error::Error as StdError;
+use std::iter;
+use std::num::ParseIntError;
+
 use super::*;
 
 fn attempt(command: &'static str, writes: bool) -> Box<Attempt> {
@@ -66,6 +70,19 @@ fn a_keyword_error_has_its_reason_and_whether_it_was_applied() {
         assert_eq!((error.applied(), error.keyword_error()), (applied, Some(&source)));
         let read = Error::Keyword { attempt: attempt("read", false), source };
         assert_eq!(read.applied(), Applied::No);
+    }
+}
+
+#[test]
+fn the_source_of_a_codec_error_is_among_the_sources_of_the_error() {
+    let parsed = || "x".parse::<u8>().map_err(CodecError::from_source).unwrap_err();
+    let undecodable = Undecodable::new::<u8>(b"x".to_vec(), parsed());
+    for error in [
+        Error::Encode { attempt: attempt("SET", true), source: parsed() },
+        Error::Decode { attempt: attempt("GET", false), source: undecodable },
+    ] {
+        let mut sources = iter::successors(error.source(), |&error| error.source());
+        assert!(sources.any(|source| source.is::<ParseIntError>()), "{error}");
     }
 }
 

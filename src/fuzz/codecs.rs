@@ -1,7 +1,9 @@
 //! The codecs, each with several types.
 
 use std::collections::{BTreeSet, HashMap};
+use std::error::Error;
 use std::fmt::Debug;
+use std::iter;
 
 use super::engine::{Memory, Target};
 use super::types::{Any, Bytes, Chain, Endless, Everything, Nested};
@@ -31,9 +33,10 @@ where
     Target { name: short_name::<C>(), corpus, decode: Box::new(decode), memory }
 }
 
-/// The corpus has a text that no type has.
+/// Whether the reason or a source of it has a text of the corpus that no type has.
 fn shows_a_secret(reason: &CodecError) -> bool {
-    reason.to_string().contains("s3cr&t")
+    iter::successors(Some(reason as &(dyn Error + 'static)), |&error| error.source())
+        .any(|error| format!("{error} {error:?}").contains("s3cr&t"))
 }
 
 pub(super) fn targets() -> Vec<Target> {
