@@ -68,10 +68,14 @@
 //! # Types of keys and values
 //!
 //! A collection names a [`Codec`] for its keys and values. `String`, `Vec<u8>`, the integers,
-//! `f64`, `bool` and `char` are their own codecs and write the form that other Redis programs
-//! expect. A serde type is named with its format: `Json<User>`, `MessagePack<User>`, and for Python
-//! programs `Pickle`, `PyJson` and `PyDict`. Inside a serde type a `Vec<u8>` is a list of numbers;
-//! for bytes use the crate `serde_bytes`.
+//! `f64`, `bool`, `char` and `SystemTime` are their own codecs and write the form that other Redis
+//! programs expect, and so are `Uuid` and the types of `jiff`. A serde type is named with its
+//! format: `Json<User>`, `MessagePack<User>`, and for Python programs `Pickle`, `PyJson` and
+//! `PyDict`. Inside a serde type a `Vec<u8>` is a list of numbers; for bytes use the crate
+//! `serde_bytes`.
+//!
+//! Codecs wrap others: [`Lenient`] keeps what cannot be decoded, and `Option<C>` has values that
+//! are absent.
 //!
 //! # Clients
 //!
@@ -118,6 +122,7 @@
 //! |---|---|---|
 //! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | no | `Bincode`, for existing data: bincode is no longer maintained |
+//! | `jiff` | no | `Timestamp`, `Date`, `DateTime` and `Time` of the crate `jiff` as codecs |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `keyword` | no | [`keyword`]: named, typed values that services publish and clients watch |
 //! | `msgpack` | yes | `MessagePack` |
@@ -129,6 +134,7 @@
 //! | `r2d2-pool` | no | `ClientBuilder::pool`, for a pool of your own of the `redis` crate |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
+//! | `uuid` | no | `Uuid` of the crate `uuid` as a codec |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -188,7 +194,7 @@ pub use codec::MessagePack;
 pub use codec::Pickle;
 #[cfg(feature = "pydict")]
 pub use codec::PyDict;
-pub use codec::{Canonical, Codec, CodecError, Lenient, Undecodable};
+pub use codec::{Canonical, Codec, CodecError, Lenient, NonEmpty, Undecodable};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};
 pub use collections::{Name, RedisKey, RedisList, RedisSet, Scan};

@@ -7,7 +7,7 @@ use serde_json::error::Category;
 
 use super::bounded::{TOO_DEEP, read, unwritable, written};
 use super::message::without_values;
-use super::{Canonical, Codec, CodecError};
+use super::{Canonical, Codec, CodecError, NonEmpty};
 
 /// A serde type as compact JSON, which most languages read.
 ///
@@ -51,6 +51,7 @@ where
 }
 
 impl<T> Canonical for Json<T> where T: Serialize + DeserializeOwned + Send + 'static {}
+impl<T> NonEmpty for Json<T> where T: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T> fmt::Debug for Json<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -26,6 +26,7 @@ mod py_json;
 #[cfg(any(feature = "json", feature = "pickle"))]
 mod python;
 mod raw;
+mod wrappers;
 
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;
@@ -48,9 +49,14 @@ use std::borrow::Borrow;
 /// A codec: how a type is written to bytes and read back.
 ///
 /// A codec is a type, never a value: a collection names it as a parameter and stores nothing for
-/// it. `String`, `Vec<u8>`, the integers, `f64`, `bool` and `char` are their own codecs, written as
-/// Redis tools write them: `RedisDict<String, u64>` holds decimal text. A serde type is named with
-/// its format: `RedisDict<String, Json<User>>`.
+/// it. `String`, `Vec<u8>`, the integers, `f64`, `bool`, `char` and `SystemTime` are their own
+/// codecs, written as Redis tools write them: `RedisDict<String, u64>` holds decimal text. So are
+/// `Uuid` (feature `uuid`) and the types of `jiff` (feature `jiff`). A serde type is named with its
+/// format: `RedisDict<String, Json<User>>`.
+///
+/// `Arc<C>` and `Box<C>` write the bytes of their codec `C` and read into an `Arc` or a `Box`.
+/// `Arc<str>`, `Box<[u8]>`, `Cow<'static, str>` and the like do so with the bytes of `String` and
+/// `Vec<u8>`. `Option<C>` writes `None` as an empty value, if `C` is [`NonEmpty`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a codec",
     label = "this type does not implement `Codec`",
@@ -103,6 +109,25 @@ pub trait Codec: Sized + 'static {
     note = "on a `RedisSet` use `contains_equal` and `remove_equal`, which decode the members"
 )]
 pub trait Canonical: Codec {}
+
+/// A codec that writes at least one byte for each value, so that an empty value is free to stand
+/// for the `None` of an `Option<C>`.
+///
+/// Text and bytes may be empty, so this does not compile:
+///
+/// ```compile_fail
+/// # let server = redis_collections::LocalServer::start().unwrap();
+/// # let client = redis_collections::Client::open(server.url()).unwrap();
+/// use redis_collections::RedisDict;
+///
+/// let names: RedisDict<u64, Option<String>> = RedisDict::new(&client, "names");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may write a value as no bytes at all",
+    label = "`None` could not be distinguished from such a value",
+    note = "leave the entry out in place of `None`, or name a format, as in `Json<Option<_>>`"
+)]
+pub trait NonEmpty: Codec {}
 
 /// Shortens the name of a codec: `MessagePack<User>` rather than
 /// `redis_collections::codec::msgpack::MessagePack<my::User>`.

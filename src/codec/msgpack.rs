@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::bounded::{TOO_DEEP, read, unwritable, written};
 use super::message::without_values;
 use super::portable::WithNames;
-use super::{Canonical, Codec, CodecError, MAX_DEPTH};
+use super::{Canonical, Codec, CodecError, MAX_DEPTH, NonEmpty};
 
 /// A serde type as MessagePack with named fields, as msgpack-python 1.0 and later write it.
 ///
@@ -47,6 +47,7 @@ where
 }
 
 impl<T> Canonical for MessagePack<T> where T: Serialize + DeserializeOwned + Send + 'static {}
+impl<T> NonEmpty for MessagePack<T> where T: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T> fmt::Debug for MessagePack<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

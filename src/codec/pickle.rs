@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::python::{from_value, pickle_reader, pickle_writer, to_value};
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, NonEmpty};
 
 /// A serde type as a Python pickle.
 ///
@@ -41,6 +41,8 @@ where
         from_value(pickle_reader::read(bytes)?)
     }
 }
+
+impl<T> NonEmpty for Pickle<T> where T: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T> fmt::Debug for Pickle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use super::python::{
     Value, from_value, int_from_digits, json_reader, json_writer, pickle_reader, pickle_writer,
     to_value,
 };
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, NonEmpty};
 
 /// A serde type in the format of redis-pydict: a byte for the type, then the value.
 ///
@@ -68,6 +68,8 @@ where
         from_value(read(bytes)?)
     }
 }
+
+impl<T> NonEmpty for PyDict<T> where T: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T> fmt::Debug for PyDict<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::python::{from_value, json_reader, json_writer, to_value};
-use super::{Canonical, Codec, CodecError};
+use super::{Canonical, Codec, CodecError, NonEmpty};
 
 /// A serde type as JSON with the same bytes as Python's `json.dumps`, for sets, hash fields and
 /// anything else that Python programs compare by its bytes.
@@ -40,6 +40,7 @@ where
 }
 
 impl<T> Canonical for PyJson<T> where T: Serialize + DeserializeOwned + Send + 'static {}
+impl<T> NonEmpty for PyJson<T> where T: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T> fmt::Debug for PyJson<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

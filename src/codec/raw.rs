@@ -1,11 +1,17 @@
 //! Types that are their own codec, with the same bytes as in redis-py.
 
+#[cfg(feature = "jiff")]
+mod jiff;
+mod time;
+#[cfg(feature = "uuid")]
+mod uuid;
+
 use std::error::Error;
 use std::io::Write;
 use std::str::{self, FromStr, Utf8Error};
 
 use super::float::write_float;
-use super::{Canonical, Codec, CodecError, Undecodable};
+use super::{Canonical, Codec, CodecError, NonEmpty, Undecodable};
 
 impl Codec for Vec<u8> {
     type Borrowed = [u8];
@@ -120,6 +126,7 @@ macro_rules! decimal_codecs {
         }
 
         impl Canonical for $integer {}
+        impl NonEmpty for $integer {}
     )*};
 }
 
@@ -130,6 +137,10 @@ impl Canonical for String {}
 impl Canonical for char {}
 impl Canonical for bool {}
 impl Canonical for f64 {}
+
+impl NonEmpty for char {}
+impl NonEmpty for bool {}
+impl NonEmpty for f64 {}
 
 fn text(bytes: &[u8]) -> Result<&str, CodecError> {
     str::from_utf8(bytes).map_err(not_text)

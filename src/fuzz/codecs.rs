@@ -4,14 +4,20 @@ use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fmt::Debug;
 use std::iter;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use uuid::Uuid;
 
 use super::engine::{Memory, Target};
 use super::types::{Any, Bytes, Chain, Endless, Everything, Nested};
+use super::wrappers;
 use crate::codec::{Codec, CodecError, short_name};
 use crate::{Bincode, Json, Lenient, MessagePack, Pickle, PyDict, PyJson};
 
 /// Takes up the codec `C`: what it decodes it must be able to decode again if it writes it.
-fn target<C>(examples: &[C::Owned], corpus: &[&[u8]], memory: Memory) -> Target
+pub(super) fn target<C>(examples: &[C::Owned], corpus: &[&[u8]], memory: Memory) -> Target
 where
     C: Codec,
 {
@@ -77,6 +83,7 @@ pub(super) fn targets() -> Vec<Target> {
         target::<PyDict<Any>>(&[Any::None], PY_DICT, WITH_COPIES),
         target::<Lenient<Json<Nested>>>(&[], JSON, PROPORTIONAL),
     ]);
+    targets.extend(wrappers::targets());
     targets
 }
 
@@ -86,8 +93,7 @@ fn raw() -> Vec<Target> {
     where
         C::Owned: Debug,
     {
-        let corpus: &[&[u8]] = &[b"1", b"-7", b"1e300", b"true", "é".as_bytes(), b"inf", b"s3cr&t"];
-        target::<C>(&[], corpus, PROPORTIONAL)
+        target::<C>(&[], RAW, PROPORTIONAL)
     }
     vec![
         raw::<String>(),
@@ -97,6 +103,12 @@ fn raw() -> Vec<Target> {
         raw::<f64>(),
         raw::<i64>(),
         raw::<u128>(),
+        raw::<SystemTime>(),
+        raw::<Uuid>(),
+        raw::<Timestamp>(),
+        raw::<Date>(),
+        raw::<DateTime>(),
+        raw::<Time>(),
     ]
 }
 
@@ -131,11 +143,26 @@ fn with_quadratic_pickles() -> Vec<&'static [u8]> {
 }
 
 /// A byte may stand for a map of one entry, which takes a node for eleven.
-const PROPORTIONAL: Memory = Memory { flat: 16 << 10, per_byte: 400 };
+pub(super) const PROPORTIONAL: Memory = Memory { flat: 16 << 10, per_byte: 400 };
 
 /// What a pickle shares may be copied: 64 times its length and 1 MiB, from which larger things of a
 /// type are made.
 const WITH_COPIES: Memory = Memory { flat: 6 << 20, per_byte: 800 };
+
+const RAW: &[&[u8]] = &[
+    b"1",
+    b"-7",
+    b"1e300",
+    b"true",
+    "é".as_bytes(),
+    b"inf",
+    b"s3cr&t",
+    b"1718810565500",
+    b"67e55044-10b1-426f-9247-bb680e5fe0c8",
+    b"2024-06-19T11:22:45.5-04:00",
+    b"-009999-01-02",
+    b"15:22:45",
+];
 
 const BINCODE: &[&[u8]] = &[
     b"\xfc\0\0\0\x1f",
@@ -145,7 +172,7 @@ const BINCODE: &[&[u8]] = &[
     b"\xfb\xff\xff\x05s3cr&t",
 ];
 
-const JSON: &[&[u8]] = &[
+pub(super) const JSON: &[&[u8]] = &[
     b"5",
     b"[[[[[[[[]]]]]]]]",
     br#"{"a": {"b": [1, -2.5e300, null, true, "\u00e9\ud83d\ude00\n"]}, "a": NaN}"#,

@@ -15,6 +15,7 @@ mod messages;
 mod mutation;
 mod random;
 mod types;
+mod wrappers;
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};

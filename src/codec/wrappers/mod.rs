@@ -1,0 +1,4 @@
+//! Codecs around other codecs.
+
+mod option;
+mod pointer;
