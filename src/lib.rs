@@ -74,8 +74,8 @@
 //! `PyDict`. Inside a serde type a `Vec<u8>` is a list of numbers; for bytes use the crate
 //! `serde_bytes`.
 //!
-//! Codecs wrap others: [`Lenient`] keeps what cannot be decoded, and `Option<C>` has values that
-//! are absent.
+//! Codecs wrap others: [`Versioned`] upgrades values of older versions, [`Lenient`]
+//! keeps what cannot be decoded, and `Option<C>` has values that are absent.
 //!
 //! # Clients
 //!
@@ -194,7 +194,7 @@ pub use codec::MessagePack;
 pub use codec::Pickle;
 #[cfg(feature = "pydict")]
 pub use codec::PyDict;
-pub use codec::{Canonical, Codec, CodecError, Lenient, NonEmpty, Undecodable};
+pub use codec::{Canonical, Codec, CodecError, Lenient, NonEmpty, Undecodable, Upgrade, Versioned};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};
 pub use collections::{Name, RedisKey, RedisList, RedisSet, Scan};

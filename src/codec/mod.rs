@@ -42,6 +42,7 @@ pub use pickle::Pickle;
 pub use py_dict::PyDict;
 #[cfg(feature = "json")]
 pub use py_json::PyJson;
+pub use wrappers::{Upgrade, Versioned};
 
 use std::any::type_name;
 use std::borrow::Borrow;

@@ -1,6 +1,7 @@
 //! Codecs that need no serde: types that are their own codecs, and codecs around others.
 
 mod raw;
+mod versioned;
 
 use redis_collections::{Codec, CodecError};
 

@@ -2,3 +2,6 @@
 
 mod option;
 mod pointer;
+mod versioned;
+
+pub use self::versioned::{Upgrade, Versioned};
