@@ -74,8 +74,8 @@
 //! `PyDict`. Inside a serde type a `Vec<u8>` is a list of numbers; for bytes use the crate
 //! `serde_bytes`.
 //!
-//! Codecs wrap others: [`Versioned`] upgrades values of older versions, [`Lenient`]
-//! keeps what cannot be decoded, and `Option<C>` has values that are absent.
+//! Codecs wrap others: [`Versioned`] upgrades values of older versions, `Zstd` compresses,
+//! [`Lenient`] keeps what cannot be decoded, and `Option<C>` has values that are absent.
 //!
 //! # Clients
 //!
@@ -135,6 +135,7 @@
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 //! | `uuid` | no | `Uuid` of the crate `uuid` as a codec |
+//! | `zstd` | no | `Zstd`, which compiles the C library of Zstandard |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -194,6 +195,8 @@ pub use codec::MessagePack;
 pub use codec::Pickle;
 #[cfg(feature = "pydict")]
 pub use codec::PyDict;
+#[cfg(feature = "zstd")]
+pub use codec::Zstd;
 pub use codec::{Canonical, Codec, CodecError, Lenient, NonEmpty, Undecodable, Upgrade, Versioned};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};

@@ -42,6 +42,8 @@ pub use pickle::Pickle;
 pub use py_dict::PyDict;
 #[cfg(feature = "json")]
 pub use py_json::PyJson;
+#[cfg(feature = "zstd")]
+pub use wrappers::Zstd;
 pub use wrappers::{Upgrade, Versioned};
 
 use std::any::type_name;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::codecs::{JSON, PROPORTIONAL, target};
-use super::engine::Target;
-use super::types::Chain;
+use super::engine::{Memory, Target};
+use super::types::{Any, Chain, Everything};
 use crate::codec::{Codec, CodecError};
-use crate::{Json, Upgrade, Versioned};
+use crate::{Json, Upgrade, Versioned, Zstd};
 
 pub(super) fn targets() -> Vec<Target> {
     vec![
@@ -16,6 +16,10 @@ pub(super) fn targets() -> Vec<Target> {
         target::<Arc<Json<Chain>>>(&[Arc::new(Chain::example())], JSON, PROPORTIONAL),
         target::<Cow<'static, str>>(&["s3cr&t é".into()], &[b"s3cr&t\xff"], PROPORTIONAL),
         target::<Versioned<Chain>>(&[Chain::example()], VERSIONED, PROPORTIONAL),
+        target::<Zstd<Vec<u8>>>(&[], ZSTD, OF_BLOCKS),
+        target::<Zstd<Vec<u8>, MAX>>(&[b"s3cr&t".repeat(100)], ZSTD, DECOMPRESSED),
+        target::<Zstd<Json<Any>, MAX>>(&[Any::List(vec![])], ZSTD, DECOMPRESSED),
+        target::<Zstd<Json<Everything>, MAX>>(&[Everything::example()], ZSTD, DECOMPRESSED),
     ]
 }
 
@@ -32,11 +36,35 @@ impl Upgrade for Chain {
     }
 }
 
+/// How large decompressed values may be here.
+const MAX: usize = 4096;
+
+/// As much as the largest value justifies.
+const DECOMPRESSED: Memory = Memory {
+    flat: PROPORTIONAL.flat + (MAX as u64) * PROPORTIONAL.per_byte,
+    per_byte: PROPORTIONAL.per_byte,
+};
+
+/// As much as blocks of four bytes may stand for, for the value and for it once more as it is
+/// written and read again.
+const OF_BLOCKS: Memory = Memory { flat: 16 << 10, per_byte: 3 * (128 << 10) / 4 };
+
 const VERSIONED: &[&[u8]] = &[
     br#"12:"End""#,
     br#"1:{"Newtype": {"Newtype": "End"}}"#,
     br#"{"Newtype": "End"}"#,
     b"13:s3cr&t",
     b"4294967296:s3cr&t",
+    b"s3cr&t",
+];
+
+/// Frames of a stored block, without a size, of a repeated byte, and with wrong sizes.
+const ZSTD: &[&[u8]] = &[
+    b"\x28\xb5\x2f\xfd\x20\x05\x29\x00\x00[7,7]",
+    b"\x28\xb5\x2f\xfd\x00\x38\x29\x00\x00[7,7]",
+    b"\x28\xb5\x2f\xfd\x00\x38\x03\x00\x100",
+    b"\x28\xb5\x2f\xfd\xe0\xff\xff\xff\xff\xff\xff\xff\x7f\x29\x00\x00[7,7]",
+    b"\x28\xb5\x2f\xfd\xe0\x00\x00\x00\x04\x00\x00\x00\x00\x29\x00\x00[7,7]",
+    b"\x50\x2a\x4d\x18\x04\x00\x00\x00\xff\xff\xff\xff",
     b"s3cr&t",
 ];

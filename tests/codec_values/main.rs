@@ -2,6 +2,7 @@
 
 mod raw;
 mod versioned;
+mod zstd;
 
 use redis_collections::{Codec, CodecError};
 
