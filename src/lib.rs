@@ -75,7 +75,8 @@
 //! `serde_bytes`.
 //!
 //! Codecs wrap others: [`Versioned`] upgrades values of older versions, `Zstd` compresses,
-//! [`Lenient`] keeps what cannot be decoded, and `Option<C>` has values that are absent.
+//! `Encrypted` encrypts, [`Lenient`] keeps what cannot be decoded, and `Option<C>` has values that
+//! are absent.
 //!
 //! # Clients
 //!
@@ -122,6 +123,7 @@
 //! |---|---|---|
 //! | `async` | no | `AsyncClient`, on tokio |
 //! | `bincode` | no | `Bincode`, for existing data: bincode is no longer maintained |
+//! | `encryption` | no | `Encrypted`, by XChaCha20-Poly1305, and its `KeyRing` |
 //! | `jiff` | no | `Timestamp`, `Date`, `DateTime` and `Time` of the crate `jiff` as codecs |
 //! | `json` | yes | `Json`, `PyJson` |
 //! | `keyword` | no | [`keyword`]: named, typed values that services publish and clients watch |
@@ -198,6 +200,8 @@ pub use codec::PyDict;
 #[cfg(feature = "zstd")]
 pub use codec::Zstd;
 pub use codec::{Canonical, Codec, CodecError, Lenient, NonEmpty, Undecodable, Upgrade, Versioned};
+#[cfg(feature = "encryption")]
+pub use codec::{Encrypted, EncryptionKeys, KeyRing};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};
 pub use collections::{Name, RedisKey, RedisList, RedisSet, Scan};

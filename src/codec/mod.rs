@@ -44,6 +44,8 @@ pub use py_dict::PyDict;
 pub use py_json::PyJson;
 #[cfg(feature = "zstd")]
 pub use wrappers::Zstd;
+#[cfg(feature = "encryption")]
+pub use wrappers::{Encrypted, EncryptionKeys, KeyRing};
 pub use wrappers::{Upgrade, Versioned};
 
 use std::any::type_name;

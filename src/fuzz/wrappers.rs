@@ -1,13 +1,13 @@
 //! The codecs around others.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::codecs::{JSON, PROPORTIONAL, target};
 use super::engine::{Memory, Target};
 use super::types::{Any, Chain, Everything};
 use crate::codec::{Codec, CodecError};
-use crate::{Json, Upgrade, Versioned, Zstd};
+use crate::{Encrypted, EncryptionKeys, Json, KeyRing, Upgrade, Versioned, Zstd};
 
 pub(super) fn targets() -> Vec<Target> {
     vec![
@@ -20,6 +20,8 @@ pub(super) fn targets() -> Vec<Target> {
         target::<Zstd<Vec<u8>, MAX>>(&[b"s3cr&t".repeat(100)], ZSTD, DECOMPRESSED),
         target::<Zstd<Json<Any>, MAX>>(&[Any::List(vec![])], ZSTD, DECOMPRESSED),
         target::<Zstd<Json<Everything>, MAX>>(&[Everything::example()], ZSTD, DECOMPRESSED),
+        target::<Encrypted<String, Keys>>(&["s3cr&t".to_owned()], ENCRYPTED, PROPORTIONAL),
+        target::<Encrypted<Json<u8>, Keys>>(&[7], ENCRYPTED, PROPORTIONAL),
     ]
 }
 
@@ -33,6 +35,15 @@ impl Upgrade for Chain {
             0..12 => Json::<Chain>::decode(bytes),
             _ => Err(CodecError::new("never asked for")),
         }
+    }
+}
+
+struct Keys;
+
+impl EncryptionKeys for Keys {
+    fn ring() -> Option<&'static KeyRing> {
+        static RING: OnceLock<KeyRing> = OnceLock::new();
+        Some(RING.get_or_init(|| KeyRing::writing(1, &[1; 32]).reading(2, &[2; 32])))
     }
 }
 
@@ -66,5 +77,12 @@ const ZSTD: &[&[u8]] = &[
     b"\x28\xb5\x2f\xfd\xe0\xff\xff\xff\xff\xff\xff\xff\x7f\x29\x00\x00[7,7]",
     b"\x28\xb5\x2f\xfd\xe0\x00\x00\x00\x04\x00\x00\x00\x00\x29\x00\x00[7,7]",
     b"\x50\x2a\x4d\x18\x04\x00\x00\x00\xff\xff\xff\xff",
+    b"s3cr&t",
+];
+
+const ENCRYPTED: &[&[u8]] = &[
+    b"\x01\x00\x00\x00\x01 a nonce of 24 bytes ... a tag of 16 byte",
+    b"\x01\x00\x00\x00\x07 a nonce of 24 bytes ... a tag of 16 byte",
+    b"\x01\x00\x00\x00\x01s3cr&t",
     b"s3cr&t",
 ];

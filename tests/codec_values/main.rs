@@ -1,5 +1,6 @@
 //! Codecs that need no serde: types that are their own codecs, and codecs around others.
 
+mod encrypted;
 mod raw;
 mod versioned;
 mod zstd;
