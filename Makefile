@@ -1,4 +1,4 @@
-FEATURES := bincode r2d2-pool pickle json msgpack pydict async keyword tls local-server testing metrics near-cache uuid jiff zstd encryption near-cache,metrics async,tls async,near-cache async,keyword
+FEATURES := bincode r2d2-pool pickle json msgpack pydict async keyword tls local-server testing metrics near-cache uuid jiff zstd encryption serde near-cache,metrics async,tls async,near-cache async,keyword
 
 # One selection of packages and features, so that no crate is built twice. The benchmarks have dependencies of their own,
 # which tests are not to wait for.

@@ -135,6 +135,7 @@
 //! | `metrics` | no | statistics of near caches and read-through caches, for the `metrics` facade |
 //! | `r2d2-pool` | no | `ClientBuilder::pool`, for a pool of your own of the `redis` crate |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] |
+//! | `serde` | yes, with the formats | `Serialize` and `Deserialize` of statistics and settings |
 //! | `tls` | no | `rediss` URLs, own root and client certificates, by rustls |
 //! | `uuid` | no | `Uuid` of the crate `uuid` as a codec |
 //! | `zstd` | no | `Zstd`, which compiles the C library of Zstandard |
@@ -151,6 +152,7 @@ mod connection;
 pub mod cookbook;
 mod error;
 mod events;
+mod figures;
 #[cfg(test)]
 mod fuzz;
 mod handler_result;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use redis_collections::{
     AsyncClient, Client, Consumer, Error, Job, LocalServer, QueueSettings, StopHandle, WorkQueue,
@@ -232,7 +232,7 @@ async fn a_job_given_to_a_retired_consumer_returns_to_the_queue<C: Kind>() {
     assert!(within(LATE, || !ask(format!("ZRANGE {name}~rc:gone 0 -1")).unwrap().is_empty()));
     let [id, until] =
         ask(format!("ZRANGE {name}~rc:gone 0 0 WITHSCORES")).unwrap().try_into().unwrap();
-    let now = ok!(others.stats()).at.as_millis();
+    let now = ok!(others.stats()).at.duration_since(UNIX_EPOCH).unwrap().as_millis();
     assert!(until.parse::<f64>().unwrap() > now as f64, "it is remembered for some time");
     ok!(others.push(&7));
     // As a wait does that was held up on its way.

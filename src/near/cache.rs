@@ -31,6 +31,8 @@ pub(crate) struct Bounds {
 
 /// The limit of a cache: a number of entries or of bytes.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub(crate) enum Capacity {
     Entries(u64),
     Bytes(u64),

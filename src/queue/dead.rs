@@ -1,9 +1,10 @@
 use std::fmt;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use super::item::{DeadItem, Item};
 use super::peek::first;
 use super::scripts::REQUEUE;
+use super::stats::since_1970;
 use super::work_queue::WorkQueue;
 use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};
@@ -30,8 +31,8 @@ pub struct DeadJob<T: Codec> {
     pub deliveries: u32,
     /// Why the job is here.
     pub reason: String,
-    /// When the job was buried, in the server's time since 1970.
-    pub since: Duration,
+    /// When the job was buried, by the server's clock.
+    pub since: SystemTime,
 }
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
@@ -112,7 +113,7 @@ fn read<T: Codec>(reply: Reply<'_>) -> Result<Vec<DeadJob<T>>> {
             id: item.id.map(text),
             deliveries: item.deliveries,
             reason: text(dead.reason),
-            since: Duration::from_millis(dead.buried_at),
+            since: since_1970(dead.buried_at),
         }
     };
     Ok(reply::many::<Vec<u8>>(reply)?.into_iter().map(dead).collect())

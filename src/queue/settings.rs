@@ -1,7 +1,11 @@
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use super::shared_settings::{MIN_LEASE, SharedSettings, StoredSettings};
+#[cfg(feature = "serde")]
+use crate::figures::milliseconds;
+use crate::figures::{Shown, write_figures};
 
 /// Settings of a [`WorkQueue`](crate::WorkQueue) for its jobs.
 ///
@@ -12,14 +16,24 @@ use super::shared_settings::{MIN_LEASE, SharedSettings, StoredSettings};
 /// of another logs a warning, and so does the other;
 /// [`QueueStats::settings_replaced`](crate::QueueStats::settings_replaced) counts how often that
 /// happened. While a lease is being shortened some jobs may be delivered twice.
+///
+/// `Display` writes one line of `name=value`. Serde (feature `serde`) has the names of the methods,
+/// `longest_backoff` for the second argument of `backoff`, and `_ms` after those of times, in
+/// milliseconds. Names that are left out have their defaults, and unknown ones are refused.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[must_use = "settings do nothing before a queue is made `with` them"]
 pub struct QueueSettings {
+    #[cfg_attr(feature = "serde", serde(rename = "lease_ms", with = "milliseconds"))]
     lease: Option<Duration>,
     max_deliveries: Option<u32>,
     dead_capacity: Option<usize>,
+    #[cfg_attr(feature = "serde", serde(rename = "backoff_ms", with = "milliseconds"))]
     pub(super) backoff: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "longest_backoff_ms", with = "milliseconds"))]
     pub(super) longest_backoff: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "bury_undecodable"))]
     pub(super) buries_undecodable: bool,
 }
 
@@ -62,7 +76,7 @@ impl QueueSettings {
 
     /// Sets how many dead jobs are kept, the latest ones. Defaults to 10,000.
     pub fn dead_capacity(mut self, jobs: usize) -> Self {
-        self.dead_capacity = Some(jobs.min(MAX_DEAD_CAPACITY));
+        self.dead_capacity = Some(jobs);
         self
     }
 
@@ -85,7 +99,7 @@ impl QueueSettings {
         SharedSettings {
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
             max_deliveries: self.max_deliveries.unwrap_or(5),
-            dead_capacity: self.dead_capacity.unwrap_or(10_000),
+            dead_capacity: self.explicit_dead_capacity().unwrap_or(10_000),
         }
     }
 
@@ -105,8 +119,13 @@ impl QueueSettings {
     /// The explicit ones among the settings that programs share.
     pub(super) fn stored(&self) -> StoredSettings {
         let lease = self.lease.and_then(|lease| u64::try_from(lease.as_millis()).ok());
-        let dead = self.dead_capacity.and_then(|jobs| u64::try_from(jobs).ok());
+        let dead = self.explicit_dead_capacity().and_then(|jobs| u64::try_from(jobs).ok());
         [lease, self.max_deliveries.map(u64::from), dead]
+    }
+
+    /// The capacity of the dead-letter queue, if it is explicit.
+    fn explicit_dead_capacity(&self) -> Option<usize> {
+        self.dead_capacity.map(|jobs| jobs.min(MAX_DEAD_CAPACITY))
     }
 
     /// The reason why these settings cannot be used, if there is one.
@@ -130,6 +149,23 @@ impl QueueSettings {
     pub(super) fn pause(&self, deliveries: u32) -> Duration {
         let doubled = self.backoff.saturating_mul(1 << deliveries.min(30));
         doubled.min(self.longest_backoff).mul_f64(spread(0.25))
+    }
+}
+
+impl fmt::Display for QueueSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared();
+        write_figures(
+            f,
+            &[
+                ("lease", &Shown::from(lease)),
+                ("max_deliveries", &max_deliveries),
+                ("dead_capacity", &dead_capacity),
+                ("backoff", &Shown::from(self.backoff)),
+                ("longest_backoff", &Shown::from(self.longest_backoff)),
+                ("bury_undecodable", &self.buries_undecodable),
+            ],
+        )
     }
 }
 
@@ -179,6 +215,29 @@ mod tests {
     fn a_queue_has_its_defaults() {
         let shared = QueueSettings::new().shared();
         assert_eq!((shared.lease, shared.max_deliveries), (Duration::from_secs(30), 5));
+    }
+
+    #[test]
+    fn settings_are_one_line_of_names_and_values() {
+        let settings = QueueSettings::new().lease(Duration::from_millis(1500)).bury_undecodable();
+        assert_eq!(
+            settings.to_string(),
+            "lease=1.5s max_deliveries=5 dead_capacity=10000 backoff=1s longest_backoff=600s \
+             bury_undecodable=true"
+        );
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn settings_are_read_from_the_names_of_their_methods() {
+        let read = |json: &str| serde_json::from_str::<QueueSettings>(json);
+        let settings = QueueSettings::new().lease(Duration::from_secs(5)).max_deliveries(2);
+        assert_eq!(read(r#"{"lease_ms": 5000, "max_deliveries": 2}"#).unwrap(), settings);
+        assert_eq!(read("{}").unwrap(), QueueSettings::new());
+        assert!(read(r#"{"lease": 5000}"#).is_err(), "no such name");
+        assert_eq!(read(&serde_json::to_string(&settings).unwrap()).unwrap(), settings);
+        let large = read(r#"{"dead_capacity": 18446744073709551615}"#).unwrap();
+        assert_eq!(large.stored()[2], Some(u32::MAX.into()), "cut like that of the method");
     }
 
     #[test]

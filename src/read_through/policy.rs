@@ -1,25 +1,47 @@
+use std::fmt;
 use std::time::Duration;
 
 use super::freshness::Freshness;
 use crate::error::{Error, Result};
+#[cfg(feature = "serde")]
+use crate::figures::milliseconds;
+use crate::figures::{Shown, write_figures};
 
 /// The times for which a read-through cache keeps values, and its behavior during failures:
 /// settings of a [`CacheClient`](crate::CacheClient) and a
 /// [`HashCacheClient`](crate::HashCacheClient).
 ///
 /// Everything but the time to live is off by default. Times are at most a thousand years.
+///
+/// `Display` writes one line of `name=value`. Serde (feature `serde`) has the names of the methods,
+/// and `_ms` after those of times, in milliseconds. Names that are left out have their defaults:
+/// without `time_to_live_ms`, values do not expire. Unknown names are refused.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default = "CachePolicy::without_expiry", deny_unknown_fields))]
 #[must_use = "a policy does nothing before a cache is made with it"]
 pub struct CachePolicy {
+    #[cfg_attr(feature = "serde", serde(rename = "time_to_live_ms", with = "milliseconds"))]
     pub(super) time_to_live: Option<Duration>,
     pub(super) jitter: f64,
+    #[cfg_attr(feature = "serde", serde(rename = "remember_absence_ms", with = "milliseconds"))]
     pub(super) absence: Option<Duration>,
+    #[cfg_attr(feature = "serde", serde(rename = "remember_errors_ms", with = "milliseconds"))]
     pub(super) errors: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "early_refresh"))]
     pub(super) early: f64,
+    #[cfg_attr(feature = "serde", serde(rename = "refresh_ahead_ms", with = "milliseconds"))]
     pub(super) ahead: Duration,
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "stale_while_revalidate_ms", with = "milliseconds")
+    )]
     pub(super) revalidate: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "stale_if_error_ms", with = "milliseconds"))]
     pub(super) on_error: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "lease_ms", with = "milliseconds"))]
     pub(super) lease: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "fail_without_redis"))]
     pub(super) fails_without_redis: bool,
 }
 
@@ -168,6 +190,26 @@ impl CachePolicy {
     }
 }
 
+impl fmt::Display for CachePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_figures(
+            f,
+            &[
+                ("time_to_live", &Shown(self.time_to_live)),
+                ("jitter", &self.jitter),
+                ("remember_absence", &Shown(self.absence)),
+                ("remember_errors", &Shown::from(self.errors)),
+                ("early_refresh", &self.early),
+                ("refresh_ahead", &Shown::from(self.ahead)),
+                ("stale_while_revalidate", &Shown::from(self.revalidate)),
+                ("stale_if_error", &Shown::from(self.on_error)),
+                ("lease", &Shown::from(self.lease)),
+                ("fail_without_redis", &self.fails_without_redis),
+            ],
+        )
+    }
+}
+
 /// Prevents sums of times from overflowing the server's calendar.
 pub(super) const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 const SHORTEST_LEASE: Duration = Duration::from_millis(10);
@@ -188,6 +230,44 @@ mod tests {
             assert_eq!((policy.revalidate, policy.on_error), (off, off));
             assert!(!policy.fails_without_redis);
         }
+    }
+
+    #[test]
+    fn a_policy_is_one_line_of_names_and_values() {
+        let policy = CachePolicy::time_to_live(Duration::from_secs(60)).jitter(0.5);
+        assert_eq!(
+            policy.to_string(),
+            "time_to_live=60s jitter=0.5 remember_absence=- remember_errors=0s early_refresh=0 \
+             refresh_ahead=0s stale_while_revalidate=0s stale_if_error=0s lease=10s \
+             fail_without_redis=false"
+        );
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn a_policy_is_read_from_the_names_of_its_methods() {
+        let second = Duration::from_secs(1);
+        let policy = CachePolicy::time_to_live(second)
+            .jitter(0.25)
+            .remember_absence(second * 2)
+            .remember_errors(second * 3)
+            .early_refresh(1.5)
+            .refresh_ahead(second * 4)
+            .stale_while_revalidate(second * 5)
+            .stale_if_error(second * 6)
+            .lease(second * 7)
+            .fail_without_redis();
+        let json = r#"{"time_to_live_ms":1000,"jitter":0.25,"remember_absence_ms":2000,
+            "remember_errors_ms":3000,"early_refresh":1.5,"refresh_ahead_ms":4000,
+            "stale_while_revalidate_ms":5000,"stale_if_error_ms":6000,"lease_ms":7000,
+            "fail_without_redis":true}"#;
+        let read = |json: &str| serde_json::from_str::<CachePolicy>(json);
+        assert_eq!(format!("{:?}", read(json).unwrap()), format!("{policy:?}"));
+        let written = serde_json::to_string(&policy).unwrap();
+        assert_eq!(format!("{:?}", read(&written).unwrap()), format!("{policy:?}"));
+        let defaults = CachePolicy::without_expiry();
+        assert_eq!(format!("{:?}", read("{}").unwrap()), format!("{defaults:?}"));
+        assert!(read(r#"{"lease": 7000}"#).is_err(), "no such name");
     }
 
     #[test]

@@ -1,10 +1,19 @@
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+#[cfg(feature = "serde")]
+use crate::figures::microseconds;
+use crate::figures::{Shown, write_figures};
 use crate::time::clock;
 
 /// The statistics of a read-through cache in this program.
+///
+/// `Display` writes one line of `name=value`. Serde (feature `serde`) has the same names, and the
+/// `load_time` as `load_time_us` in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct ReadThroughStats {
     /// Values that were served without loading them, including absent ones.
@@ -30,7 +39,30 @@ pub struct ReadThroughStats {
     /// Times that Redis was unavailable.
     pub without_redis: u64,
     /// The mean time of the loads; later ones count more.
+    #[cfg_attr(feature = "serde", serde(rename = "load_time_us", with = "microseconds"))]
     pub load_time: Duration,
+}
+
+impl fmt::Display for ReadThroughStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_figures(
+            f,
+            &[
+                ("hits", &self.hits),
+                ("misses", &self.misses),
+                ("joined", &self.joined),
+                ("waited", &self.waited),
+                ("loads", &self.loads),
+                ("load_errors", &self.load_errors),
+                ("refreshes", &self.refreshes),
+                ("stale", &self.stale),
+                ("outdated", &self.outdated),
+                ("undecodable", &self.undecodable),
+                ("without_redis", &self.without_redis),
+                ("load_time", &Shown::from(self.load_time)),
+            ],
+        )
+    }
 }
 
 /// The counters behind [`ReadThroughStats`], shared by the clones of a cache.
@@ -110,4 +142,31 @@ pub(crate) fn is_due(last: &AtomicU64) -> bool {
     let is_over = last_time == 0 || now.saturating_sub(last_time) >= 1000;
     let swap = || last.compare_exchange(last_time, now, Ordering::Relaxed, Ordering::Relaxed);
     is_over && swap().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats() -> ReadThroughStats {
+        let load_time = Duration::from_micros(1500);
+        ReadThroughStats { loads: 2, load_time, ..ReadThroughStats::default() }
+    }
+
+    #[test]
+    fn statistics_are_one_line_of_names_and_values() {
+        assert_eq!(
+            stats().to_string(),
+            "hits=0 misses=0 joined=0 waited=0 loads=2 load_errors=0 refreshes=0 stale=0 \
+             outdated=0 undecodable=0 without_redis=0 load_time=1.5ms"
+        );
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn statistics_are_serialized_with_the_load_time_in_microseconds() {
+        let json = serde_json::to_value(stats()).unwrap();
+        assert_eq!((&json["loads"], &json["load_time_us"]), (&2.into(), &1500.into()));
+        assert_eq!(serde_json::from_value::<ReadThroughStats>(json).unwrap(), stats());
+    }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::mem;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use redis_collections::{Error, Wait};
 use serde_json::json;
@@ -145,6 +145,7 @@ impl Opened {
         let now = self.queue.stats()?.at;
         let mut rows = vec![["AGE", "DELIVERIES", "REASON", "JOB"].map(String::from)];
         for dead in dead {
+            let since = dead.since.duration_since(UNIX_EPOCH).unwrap_or_default();
             let value = dead.value.unwrap_or_else(|undecodable| undecodable.bytes().to_vec());
             if self.json {
                 print_object(&json!({
@@ -152,11 +153,11 @@ impl Opened {
                     "id": dead.id,
                     "deliveries": dead.deliveries,
                     "reason": dead.reason,
-                    "since_ms": u64::try_from(dead.since.as_millis()).unwrap_or(u64::MAX),
+                    "since_ms": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
                 }))?;
             } else {
                 rows.push([
-                    shown::time(now.saturating_sub(dead.since)),
+                    shown::time(now.duration_since(dead.since).unwrap_or_default()),
                     dead.deliveries.to_string(),
                     shown::text(dead.reason.as_bytes()),
                     shown::text(&value),

@@ -1,37 +1,58 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+#[cfg(feature = "serde")]
+use crate::figures::milliseconds;
+use crate::figures::{Shown, write_figures};
 use crate::near::{Bounds, Cache, Capacity};
 
 /// Settings of a near cache, for [`RedisDict::cached`](crate::RedisDict::cached) and
 /// [`RedisHashDict::cached`](crate::RedisHashDict::cached).
+///
+/// `Display` writes one line of `name=value`. Serde (feature `serde`) has the names of the methods,
+/// and `_ms` after those of times, in milliseconds. `changes` is `tracking`, its default, or
+/// `writer_messages`; the `capacity` is an object with `entries` or `bytes`. Names that are left
+/// out have their defaults, and unknown ones are refused.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default = "NearCacheSettings::tracking", deny_unknown_fields))]
 #[must_use = "nothing is cached before a collection is `cached` by these settings"]
 pub struct NearCacheSettings {
     pub(crate) changes: ChangeSource,
     capacity: Capacity,
+    #[cfg_attr(feature = "serde", serde(rename = "time_to_live_ms", with = "milliseconds"))]
     time_to_live: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "max_staleness_ms", with = "milliseconds"))]
     staleness: Duration,
     on_disconnect: OnDisconnect,
 }
 
 /// The source from which a near cache receives changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum ChangeSource {
+    #[cfg_attr(feature = "serde", serde(rename = "tracking"))]
     Server,
+    #[cfg_attr(feature = "serde", serde(rename = "writer_messages"))]
     Writers,
 }
 
 /// The behavior of a near cache while it may miss changes, because the connection that delivers
 /// them is lost or was silent for too long.
+///
+/// Serde (feature `serde`) writes `ask_server`, `fail`, and `serve_ms` with the milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum OnDisconnect {
     /// Asks the server for everything.
     AskServer,
     /// Serves entries up to this age, and asks the server for the rest.
-    Serve(Duration),
+    #[cfg_attr(feature = "serde", serde(rename = "serve_ms"))]
+    Serve(#[cfg_attr(feature = "serde", serde(with = "milliseconds"))] Duration),
     /// Fails reads with [`Error::Disconnected`](crate::Error::Disconnected).
     Fail,
 }
@@ -148,6 +169,39 @@ impl NearCacheSettings {
     }
 }
 
+impl fmt::Display for NearCacheSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changes = match self.changes {
+            ChangeSource::Server => "tracking",
+            ChangeSource::Writers => "writer_messages",
+        };
+        let (capacity, limit) = match self.capacity {
+            Capacity::Entries(entries) => ("capacity", entries),
+            Capacity::Bytes(bytes) => ("capacity_in_bytes", bytes),
+        };
+        write_figures(
+            f,
+            &[
+                ("changes", &changes),
+                (capacity, &limit),
+                ("time_to_live", &Shown::from(self.time_to_live)),
+                ("max_staleness", &Shown::from(self.staleness)),
+                ("on_disconnect", &self.on_disconnect),
+            ],
+        )
+    }
+}
+
+impl fmt::Display for OnDisconnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OnDisconnect::AskServer => f.write_str("ask_server"),
+            OnDisconnect::Serve(time) => write!(f, "serve({})", Shown::from(*time)),
+            OnDisconnect::Fail => f.write_str("fail"),
+        }
+    }
+}
+
 /// The clock of the cache is coarse.
 const SHORTEST_STALENESS: Duration = Duration::from_millis(200);
 
@@ -163,5 +217,47 @@ mod tests {
             assert_eq!(cache.time_to_live, Duration::from_secs(600));
             assert_eq!(cache.on_disconnect, OnDisconnect::AskServer);
         }
+    }
+
+    #[test]
+    fn settings_are_one_line_of_names_and_values() {
+        let second = Duration::from_secs(1);
+        let own = NearCacheSettings::writer_messages()
+            .capacity_in_bytes(7)
+            .on_disconnect(OnDisconnect::Serve(second));
+        for (settings, line) in [
+            (
+                NearCacheSettings::tracking().on_disconnect(OnDisconnect::Fail),
+                "changes=tracking capacity=10000 time_to_live=600s max_staleness=3s \
+                 on_disconnect=fail",
+            ),
+            (
+                own,
+                "changes=writer_messages capacity_in_bytes=7 time_to_live=600s max_staleness=3s \
+                 on_disconnect=serve(1s)",
+            ),
+        ] {
+            assert_eq!(settings.to_string(), line);
+        }
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn settings_are_read_from_the_names_of_their_methods() {
+        let second = Duration::from_secs(1);
+        let settings = NearCacheSettings::writer_messages()
+            .capacity_in_bytes(7)
+            .time_to_live(second * 2)
+            .max_staleness(second * 3)
+            .on_disconnect(OnDisconnect::Serve(second));
+        let json = r#"{"changes":"writer_messages","capacity":{"bytes":7},
+            "time_to_live_ms":2000,"max_staleness_ms":3000,"on_disconnect":{"serve_ms":1000}}"#;
+        let read = |json: &str| serde_json::from_str::<NearCacheSettings>(json);
+        assert_eq!(format!("{:?}", read(json).unwrap()), format!("{settings:?}"));
+        let written = serde_json::to_string(&settings).unwrap();
+        assert_eq!(format!("{:?}", read(&written).unwrap()), format!("{settings:?}"));
+        let defaults = NearCacheSettings::tracking();
+        assert_eq!(format!("{:?}", read("{}").unwrap()), format!("{defaults:?}"));
+        assert!(read(r#"{"staleness": 1}"#).is_err(), "no such name");
     }
 }
