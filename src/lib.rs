@@ -206,7 +206,7 @@ pub use codec::{Canonical, Codec, CodecError, Lenient, NonEmpty, Undecodable, Up
 pub use codec::{Encrypted, EncryptionKeys, KeyRing};
 #[cfg(feature = "json")]
 pub use codec::{Json, PyJson};
-pub use collections::{Name, RedisKey, RedisList, RedisSet, Scan};
+pub use collections::{Lend, Name, RedisKey, RedisList, RedisSet, Scan};
 pub use command::Command;
 pub use error::LoadError;
 pub use error::{Applied, Attempt, Error, Result};

@@ -70,6 +70,11 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         Self { executor: executor.clone(), name, publishing, codec: PhantomData }
     }
 
+    /// The client that runs its operations, or [`Deferred`].
+    pub fn client(&self) -> &E {
+        &self.executor
+    }
+
     /// The same list, with its operations run by `executor`.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisList<T, F> {
         RedisList::over(executor, self.name.clone(), self.publishing.clone())

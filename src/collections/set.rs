@@ -57,6 +57,11 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         Self { executor: executor.clone(), name, publishing, codec: PhantomData }
     }
 
+    /// The client that runs its operations, or [`Deferred`].
+    pub fn client(&self) -> &E {
+        &self.executor
+    }
+
     /// The same set, with its operations run by `executor`.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisSet<T, F> {
         RedisSet::over(executor, self.name.clone(), self.publishing.clone())

@@ -7,6 +7,7 @@ macro_rules! map_scenarios {
     ($open:ident) => {
         $crate::contract! {
             many_entries_are_written_and_read_in_order,
+            entries_of_bulk_calls_may_be_owned,
             empty_arguments_have_empty_results,
             an_insert_can_be_conditional,
             an_entry_can_be_replaced_or_taken,
@@ -31,6 +32,18 @@ macro_rules! map_scenarios {
             assert_eq!(ok!(dict.get_many(["c", "x", "a", "c"])), [Some(4), None, Some(1), Some(4)]);
             assert_eq!(ok!(dict.remove_many(["a", "x", "b"])), 2);
             assert_eq!(ok!(dict.to_map()), HashMap::from([("c".to_owned(), 4)]));
+        }
+
+        async fn entries_of_bulk_calls_may_be_owned<C: Kind>(client: C, name: &'static str) {
+            let dict = $open::<String, u64, C>(&client, format!("{{{name}}}"));
+            let owned = |key: &str, value| HashMap::from([(key.to_owned(), value)]);
+            ok!(dict.insert_many(owned("a", 1)));
+            ok!(dict.insert_many([("b", 2), ("c", 3)]));
+            assert_eq!(ok!(dict.get_many(["a", "b", "c"])), [Some(1), Some(2), Some(3)]);
+            ok!(dict.extend((0..2).map(|number| (format!("{number}"), number))));
+            assert_eq!(ok!(dict.get_many(["0", "1"])), [Some(0), Some(1)]);
+            ok!(dict.replace_all(vec![("d".to_owned(), &4)]));
+            assert_eq!(ok!(dict.to_map()), owned("d", 4));
         }
 
         async fn empty_arguments_have_empty_results<C: Kind>(client: C, name: &'static str) {

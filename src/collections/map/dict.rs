@@ -10,6 +10,7 @@ use super::prefix::Prefix;
 use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Codec, Lenient};
+use crate::collections::lend::Lend;
 use crate::collections::name::Name;
 use crate::keys::Gather;
 use crate::reply;
@@ -87,6 +88,11 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         Self { executor: executor.clone(), prefix, publishing, codecs: PhantomData }
     }
 
+    /// The client that runs its operations, or [`Deferred`].
+    pub fn client(&self) -> &E {
+        &self.executor
+    }
+
     /// The same dictionary, with its operations run by `executor`.
     pub fn on<F: Executor>(&self, executor: &F) -> RedisDict<K, V, F> {
         RedisDict::over(executor, self.prefix.clone(), self.publishing.clone())
@@ -154,19 +160,21 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
 
     /// Sets the values of all `entries` atomically. `MSET`, O(entries).
     ///
+    /// Keys and values are references or owned.
+    ///
     /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server
     /// less.
-    pub fn insert_many<'a, Q, R>(
+    pub fn insert_many<Q, R, const A: bool, const B: bool>(
         &self,
-        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+        entries: impl IntoIterator<Item = (Q, R)>,
     ) -> E::Reply<()>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
-        R: Borrow<V::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
     {
-        let pair = |request: &mut Request, (key, value): (&Q, &R)| {
-            request.push_prefixed_key::<K>(self.prefix.parts(), key.borrow());
-            request.push_encoded::<V>(value.borrow());
+        let pair = |request: &mut Request, (key, value): (Q, R)| {
+            request.push_prefixed_key::<K>(self.prefix.parts(), key.lend());
+            request.push_encoded::<V>(value.lend());
         };
         let request = self.start(Request::write("MSET")).divisible(Gather::Done);
         let request = request.each(entries, pair, Value::Okay);

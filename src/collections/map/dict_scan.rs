@@ -1,6 +1,5 @@
 //! Iteration over all entries of a [`RedisDict`], a page at a time.
 
-use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
@@ -12,6 +11,7 @@ use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::bulk::send_in_chunks;
 use crate::collections::cursor::Cursor;
+use crate::collections::lend::Lend;
 use crate::collections::scan::{Page, Scan, gather};
 use crate::error::Result;
 use crate::keys::Gather;
@@ -114,13 +114,13 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
 
     /// Sets the values of all `entries` in batches of a thousand, each batch atomically. `MSET`,
     /// O(entries).
-    pub fn extend<'a, Q, R>(
+    pub fn extend<Q, R, const A: bool, const B: bool>(
         &self,
-        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+        entries: impl IntoIterator<Item = (Q, R)>,
     ) -> E::Reply<()>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
-        R: Borrow<V::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
     {
         send_in_chunks(&self.executor, entries, |chunk| self.deferred().insert_many(chunk))
     }
@@ -130,13 +130,13 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     ///
     /// An entry that another client adds between the two stays. The script blocks the server for
     /// O(entries).
-    pub fn replace_all<'a, Q, R>(
+    pub fn replace_all<Q, R, const A: bool, const B: bool>(
         &self,
-        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+        entries: impl IntoIterator<Item = (Q, R)>,
     ) -> E::Reply<()>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
-        R: Borrow<V::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
     {
         let insert = self.deferred().insert_many(entries).request;
         let (executor, prefix) = (self.executor.clone(), self.prefix.clone());

@@ -10,6 +10,7 @@ use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Codec, Lenient};
 use crate::collections::key::RedisKey;
+use crate::collections::lend::Lend;
 use crate::collections::name::Name;
 use crate::reply;
 use crate::request::Request;
@@ -67,6 +68,11 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 
     fn over(executor: &E, name: Name, publishing: Option<Arc<ChangePublishing>>) -> Self {
         Self { executor: executor.clone(), name, publishing, codecs: PhantomData }
+    }
+
+    /// The client that runs its operations, or [`Deferred`].
+    pub fn client(&self) -> &E {
+        &self.executor
     }
 
     /// The same dictionary, with its operations run by `executor`.
@@ -150,15 +156,17 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     /// Sets the values of all `entries` atomically and returns how many keys are new. `HSET`,
     /// O(entries).
     ///
+    /// Keys and values are references or owned.
+    ///
     /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server
     /// less.
-    pub fn insert_many<'a, Q, R>(
+    pub fn insert_many<Q, R, const A: bool, const B: bool>(
         &self,
-        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+        entries: impl IntoIterator<Item = (Q, R)>,
     ) -> E::Reply<usize>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
-        R: Borrow<V::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
     {
         let request = self.writing("HSET").each(entries, Self::entry, Value::Int(0));
         self.executor.run(request.returns(reply::at_most_asked))
@@ -227,13 +235,13 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 
     /// Makes `entries` the only ones; no client ever sees old and new ones mixed. A script, O(old
     /// and new entries), which blocks the server for that time.
-    pub fn replace_all<'a, Q, R>(
+    pub fn replace_all<Q, R, const A: bool, const B: bool>(
         &self,
-        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+        entries: impl IntoIterator<Item = (Q, R)>,
     ) -> E::Reply<()>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
-        R: Borrow<V::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
     {
         let mut request = self.scripted(&REPLACE_ALL);
         entries.into_iter().for_each(|entry| Self::entry(&mut request, entry));
@@ -258,13 +266,13 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     }
 
     /// Appends a field and its value.
-    fn entry<Q, R>(request: &mut Request, (key, value): (&Q, &R))
+    fn entry<Q, R, const A: bool, const B: bool>(request: &mut Request, (key, value): (Q, R))
     where
-        Q: Borrow<K::Borrowed> + ?Sized,
-        R: Borrow<V::Borrowed> + ?Sized,
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
     {
-        request.push_field::<K>(key.borrow());
-        request.push_encoded::<V>(value.borrow());
+        request.push_field::<K>(key.lend());
+        request.push_encoded::<V>(value.lend());
     }
 }
 

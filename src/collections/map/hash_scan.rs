@@ -1,6 +1,5 @@
 //! Iteration over all entries of a [`RedisHashDict`], a page at a time.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -9,6 +8,7 @@ use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::bulk::send_in_chunks;
 use crate::collections::cursor::Cursor;
+use crate::collections::lend::Lend;
 use crate::collections::name::Name;
 use crate::collections::scan::{Page, Scan, gather};
 use crate::error::Result;
@@ -49,13 +49,13 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
 
     /// Sets the values of all `entries` in batches of a thousand, each batch atomically. `HSET`,
     /// O(entries).
-    pub fn extend<'a, Q, R>(
+    pub fn extend<Q, R, const A: bool, const B: bool>(
         &self,
-        entries: impl IntoIterator<Item = (&'a Q, &'a R)>,
+        entries: impl IntoIterator<Item = (Q, R)>,
     ) -> E::Reply<()>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
-        R: Borrow<V::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
     {
         send_in_chunks(&self.executor, entries, |chunk| self.deferred().insert_many(chunk))
     }
