@@ -112,8 +112,8 @@ async fn a_hash_tag_keeps_keys_together<C: Kind>(client: C, name: &str) {
 async fn a_pipeline_goes_to_several_nodes_and_comes_back_in_order<C: Kind>(client: C, name: &str) {
     let hash = |number: u64| RedisHashDict::<u64, u64, C>::new(&client, format!("{name}{number}"));
     let inserts: Vec<_> = (0..200).map(|n| hash(n).deferred().insert(&n, &n)).collect();
-    let new: Result<Vec<bool>> = client.pipeline(inserts).await.unwrap().into_iter().collect();
-    assert_eq!(new.unwrap(), [true; 200]);
+    let done: Result<Vec<()>> = client.pipeline(inserts).await.unwrap().into_iter().collect();
+    assert_eq!(done.unwrap(), [(); 200]);
     let reads: Vec<_> = (0..200).rev().map(|n| hash(n).deferred().get(&n)).collect();
     let read: Result<Vec<_>> = client.pipeline(reads).await.unwrap().into_iter().collect();
     assert_eq!(read.unwrap(), (0..200).rev().map(Some).collect::<Vec<_>>());

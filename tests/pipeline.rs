@@ -32,7 +32,7 @@ async fn a_pipeline_gives_each_command_its_own_result<C: Kind>(client: C, name: 
     let dict: RedisHashDict<String, u64, C> = RedisHashDict::new(&client, name);
     let list: RedisList<String, C> = RedisList::new(&client, format!("{name}-list"));
     ok!(list.push_back("x"));
-    let (new, failed, refused, sum, pushed) = client
+    let (done, failed, refused, sum, pushed) = client
         .pipeline((
             dict.deferred().insert("a", &1),
             RedisHashDict::<String, u64, _>::new(&Deferred, format!("{name}-list")).get("a"),
@@ -42,7 +42,7 @@ async fn a_pipeline_gives_each_command_its_own_result<C: Kind>(client: C, name: 
         ))
         .await
         .unwrap();
-    assert_eq!((new.unwrap(), sum.unwrap(), pushed.unwrap()), (true, 42, 2));
+    assert_eq!((done.unwrap(), sum.unwrap(), pushed.unwrap()), ((), 42, 2));
     let failed = failed.unwrap_err();
     assert_eq!(failed.code(), Some("WRONGTYPE"));
     assert_eq!(failed.attempt().unwrap().key(), Some(format!("{name}-list").as_bytes()));

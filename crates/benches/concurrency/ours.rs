@@ -17,7 +17,7 @@ impl Peer for RedisHashDict<u64, u64, AsyncClient> {
         RedisHashDict::get(self, &field).await.unwrap()
     }
 
-    async fn insert(&mut self, field: u64, value: u64) -> bool {
+    async fn insert(&mut self, field: u64, value: u64) {
         RedisHashDict::insert(self, &field, &value).await.unwrap()
     }
 }

@@ -53,7 +53,7 @@ impl Writer {
                 command.arg(format!("hash:{hash}")).arg(field).arg(value);
                 command.exec_async(&mut connection.clone()).await?;
             }
-            Self::Publishing { hashes, .. } => _ = hashes[hash].insert(field, &value).await?,
+            Self::Publishing { hashes, .. } => hashes[hash].insert(field, &value).await?,
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ macro_rules! map_scenarios {
         $crate::contract! {
             many_entries_are_written_and_read_in_order,
             entries_of_bulk_calls_may_be_owned,
+            an_insert_returns_nothing_whether_the_key_is_new_or_not,
             empty_arguments_have_empty_results,
             an_insert_can_be_conditional,
             an_entry_can_be_replaced_or_taken,
@@ -44,6 +45,17 @@ macro_rules! map_scenarios {
             assert_eq!(ok!(dict.get_many(["0", "1"])), [Some(0), Some(1)]);
             ok!(dict.replace_all(vec![("d".to_owned(), &4)]));
             assert_eq!(ok!(dict.to_map()), owned("d", 4));
+        }
+
+        async fn an_insert_returns_nothing_whether_the_key_is_new_or_not<C: Kind>(
+            client: C,
+            name: &'static str,
+        ) {
+            let dict = $open::<String, u64, C>(&client, name);
+            let (new, old): ((), ()) = (ok!(dict.insert("a", &1)), ok!(dict.insert("a", &2)));
+            assert_eq!((new, old, ok!(dict.get("a"))), ((), (), Some(2)));
+            let other = $open::<String, u64, C>(dict.client(), name);
+            assert_eq!(ok!(other.get("a")), Some(2), "its client runs the same operations");
         }
 
         async fn empty_arguments_have_empty_results<C: Kind>(client: C, name: &'static str) {

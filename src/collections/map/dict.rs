@@ -153,7 +153,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(self.reading("EXISTS", key).returns(reply::flag))
     }
 
-    /// Sets the value of `key` and removes any expiration. `SET`, O(1).
+    /// Sets the value of `key` and removes any expiration. `SET`, O(1). To know whether there was a
+    /// value before, use [`replace`](Self::replace).
     pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
         self.executor.run(self.writing("SET", key).encode::<V>(value).returns(reply::ok))
     }

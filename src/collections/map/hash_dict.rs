@@ -147,10 +147,11 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(self.reading("HLEN").returns(|reply| Ok(reply::count(reply)? == 0)))
     }
 
-    /// Sets the value of `key` and returns whether the key is new. `HSET`, O(1).
-    pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<bool> {
+    /// Sets the value of `key`. `HSET`, O(1). To know whether there was a value before, use
+    /// [`replace`](Self::replace).
+    pub fn insert(&self, key: &K::Borrowed, value: &V::Borrowed) -> E::Reply<()> {
         let request = self.writing("HSET").field::<K>(key).encode::<V>(value);
-        self.executor.run(request.returns(reply::flag))
+        self.executor.run(request.returns(|reply| reply::flag(reply).map(drop)))
     }
 
     /// Sets the values of all `entries` atomically and returns how many keys are new. `HSET`,
