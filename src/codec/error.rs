@@ -16,8 +16,8 @@ use std::sync::Arc;
 ///
 /// use redis_collections::CodecError;
 ///
-/// let parsed = "41x".parse::<u8>();
-/// let error = parsed.map_err(|error| CodecError::new("not an age").with_source(error)).unwrap_err();
+/// let parsed = "41x".parse::<u8>().unwrap_err();
+/// let error = CodecError::new("not an age").with_source(parsed);
 /// assert_eq!(error.to_string(), "not an age");
 /// assert!(error.source().is_some_and(|source| source.is::<ParseIntError>()));
 /// ```

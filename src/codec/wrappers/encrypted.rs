@@ -49,8 +49,8 @@ pub trait EncryptionKeys: 'static {
 /// The bytes of the codec `C`, encrypted and authenticated with the newest key of `K`:
 /// `Encrypted<Json<Card>, AppKeys>`. See [`EncryptionKeys`] for a program.
 ///
-/// The cipher is XChaCha20-Poly1305, with a random nonce of the operating system for each value. The
-/// bytes are a 1 for this format, the id of the key in four bytes (big-endian), the nonce of 24
+/// The cipher is XChaCha20-Poly1305, with a random nonce of the operating system for each value.
+/// The bytes are a 1 for this format, the id of the key in four bytes (big-endian), the nonce of 24
 /// bytes, and the encrypted value with its tag of 16 bytes. The first five are authenticated too.
 ///
 /// The data on the server reveals the size of a value and when it changes, and nothing of its
