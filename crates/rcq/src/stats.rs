@@ -1,7 +1,7 @@
 //! Formats statistics.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use redis_collections::{QueueRates, QueueStats};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ pub(crate) fn object(name: &[u8], stats: &QueueStats) -> Value {
         "returned": stats.returned,
         "buried": stats.buried,
         "settings_replaced": stats.settings_replaced,
-        "at_ms": milliseconds(stats.at),
+        "at_ms": milliseconds(stats.at.duration_since(UNIX_EPOCH).unwrap_or_default()),
     })
 }
 
