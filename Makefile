@@ -1,15 +1,15 @@
 FEATURES := bincode r2d2-pool pickle json msgpack pydict async keyword tls local-server testing metrics near-cache uuid jiff zstd encryption serde near-cache,metrics async,tls async,near-cache async,keyword
 
-# One selection of packages and features, so that no crate is built twice. The benchmarks have dependencies of their own,
-# which tests are not to wait for.
-ALL := --workspace --exclude redis-collections-benches --all-features
+# One selection of packages and features, so that no crate is built twice. The benchmarks beside other libraries are a
+# workspace of their own.
+ALL := --workspace --all-features
 # From scratch, an incremental build takes a third longer.
 export CARGO_INCREMENTAL ?= 0
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VALKEY := target/valkey
 INTEROP := target/interop
-BENCHES := redis-collections-benches
+BENCHES := --manifest-path crates/benches/Cargo.toml --target-dir "$(TARGET)"
 PEERS := redis-collections-peers
 # Most tests wait for servers.
 AT_A_TIME := 4
@@ -73,11 +73,11 @@ short-fuzz:
 	FUZZ_SECONDS=30 cargo test $(ALL) --lib -- fuzz::
 
 bench: server
-	cargo bench --package $(BENCHES) --bench overhead
+	cargo bench $(BENCHES) --bench overhead
 	cargo bench --bench bulk
-	cargo bench --package $(BENCHES) --bench concurrency
-	cargo bench --package $(BENCHES) --bench near_cache
-	cargo bench --package $(BENCHES) --bench queue
+	cargo bench $(BENCHES) --bench concurrency
+	cargo bench $(BENCHES) --bench near_cache
+	cargo bench $(BENCHES) --bench queue
 	cargo bench --bench memory
 	cargo bench --features keyword --bench keyword
 
@@ -95,6 +95,7 @@ server:
 
 fmt:
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path crates/benches/Cargo.toml
 
 lint:
 	cargo clippy $(ALL) --all-targets -- -D warnings
@@ -102,7 +103,7 @@ lint:
 
 # Apart from the rest, since the libraries that are compared bring many dependencies.
 lint-benches:
-	cargo clippy --package $(BENCHES) --all-features --all-targets -- -D warnings
+	cargo clippy $(BENCHES) --all-features --all-targets -- -D warnings
 
 # In a build directory of its own, so that tests are built at the same time.
 features:
