@@ -22,9 +22,9 @@ use crate::time::{Pauses, finish};
 /// and returns a `Result`.
 ///
 /// `Ok` means that the job is done. A job whose handler returns an error, or panics, is delivered
-/// again after a backoff ([`QueueSettings::backoff`](crate::QueueSettings::backoff)), and goes to the dead-letter queue with the
-/// error after its last delivery. A handler may also decide by itself, with [`Job::retry`] and the
-/// like.
+/// again after a [backoff](crate::QueueSettings::backoff), and goes to the dead-letter queue with
+/// the error after its last delivery. A handler may also decide by itself, with [`Job::retry`] and
+/// the like.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
