@@ -221,6 +221,33 @@ fn an_idle_connection_whose_answer_comes_slowly_is_kept() {
 }
 
 #[test]
+fn a_connection_whose_reply_has_just_arrived_is_not_idle() {
+    let probes = Arc::new(AtomicUsize::new(0));
+    let count = probes.clone();
+    let server = Scripted::answering(move |_, command| {
+        match &command[0][..] {
+            b"PING" if command.len() == 2 => drop(count.fetch_add(1, Ordering::Relaxed)),
+            // A distant server, whose replies take longer than a connection may be idle.
+            b"GET" => std::thread::sleep(IDLE),
+            _ => {}
+        }
+        seven(command)
+    });
+    let server = server.unwrap();
+    in_runtime(async {
+        let client = AsyncClient::builder(&server.url()).build().await.unwrap();
+        let dict: Dict = RedisDict::new(&client, "d");
+        for _ in 0..4 {
+            assert_eq!(dict.get("k").await.unwrap(), Some(7));
+        }
+        assert_eq!(probes.load(Ordering::Relaxed), 0);
+        tokio::time::sleep(IDLE).await;
+        assert!(dict.get("k").await.is_ok());
+        assert!(probes.load(Ordering::Relaxed) > 0, "a connection that was idle is probed");
+    });
+}
+
+#[test]
 fn a_refusal_at_the_accept_concerns_the_connection() {
     for (says, quoted) in [
         ("-ERR max number of clients reached\r\n", "max number of clients"),

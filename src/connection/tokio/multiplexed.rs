@@ -67,6 +67,7 @@ impl Multiplexed {
         let ConnectionState::Ready { connection, last_use, .. } = &mut entry.state else {
             return None;
         };
+        last_use.extend(connection.outstanding().last_arrival());
         if !connection.is_current(&self.connector) || !last_use.is_recent(&self.connector) {
             return None;
         }

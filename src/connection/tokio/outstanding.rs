@@ -10,7 +10,7 @@ use std::pin::{Pin, pin};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{RedisError, RedisResult};
 use slab::Slab;
@@ -28,6 +28,9 @@ pub(crate) struct Outstanding {
     /// Counts the signs that the other end is alive: bytes that arrived, or that were sent after
     /// the socket had refused them.
     progress: AtomicU64,
+    opened: Instant,
+    /// How many microseconds after `opened` bytes arrived last.
+    last_arrival: AtomicU64,
     /// How many ticks of the watcher there were.
     ticks: AtomicU32,
     /// How many ticks there had been when the latest progress was made.
@@ -70,9 +73,16 @@ impl Outstanding {
 
     fn new(shards: usize, max_ticks: u32) -> Self {
         let shards = (0..shards).map(|_| CallShard::default()).collect();
-        let (ticks, ticks_at_progress) = (AtomicU32::new(0), AtomicU32::new(0));
-        let (has_ended, progress) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { shards, has_ended, progress, ticks, ticks_at_progress, max_ticks }
+        Self {
+            shards,
+            has_ended: AtomicBool::new(false),
+            progress: AtomicU64::new(0),
+            opened: Instant::now(),
+            last_arrival: AtomicU64::new(0),
+            ticks: AtomicU32::new(0),
+            ticks_at_progress: AtomicU32::new(0),
+            max_ticks,
+        }
     }
 
     /// Returns whether the connection is known to have ended, so that nothing that is sent can
@@ -91,6 +101,18 @@ impl Outstanding {
 
     pub(crate) fn count_progress(&self) {
         self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records that bytes have arrived.
+    pub(crate) fn count_arrival(&self) {
+        self.count_progress();
+        let time = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last_arrival.store(time, Ordering::Relaxed);
+    }
+
+    /// When bytes arrived last, or the connection was opened.
+    pub(crate) fn last_arrival(&self) -> Instant {
+        self.opened + Duration::from_micros(self.last_arrival.load(Ordering::Relaxed))
     }
 
     pub(crate) fn progress(&self) -> u64 {

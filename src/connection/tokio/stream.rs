@@ -95,7 +95,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = &buffer.filled()[before..];
         if !read.is_empty() {
-            self.outstanding.count_progress();
+            self.outstanding.count_arrival();
         }
         Poll::Ready(self.framing.as_mut().map_or(Ok(()), |framing| framing.follow(read)))
     }
