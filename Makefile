@@ -9,6 +9,8 @@ export CARGO_INCREMENTAL ?= 0
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VALKEY := target/valkey
 INTEROP := target/interop
+REDIS2 := target/redis2
+REDIS2_VERSION := 2.0.0-rc.2
 BENCHES := --manifest-path crates/benches/Cargo.toml --target-dir "$(TARGET)"
 PEERS := redis-collections-peers
 # Most tests wait for servers.
@@ -21,11 +23,11 @@ TEST := --test round_trips
 RUNS := 50
 BUSY := 8
 
-.PHONY: help demo test test-valkey interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint lint-benches features unit doc examples deny
+.PHONY: help demo test test-valkey test-redis2 interop under-load soak short-soak fuzz short-fuzz bench race stampede server fmt lint lint-benches features unit doc examples package deny
 
 help:
-	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | interop"
-	@echo "make soak [SECONDS=600] [SEED=7] | fuzz [SECONDS=600] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | deny"
+	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | test-redis2 | interop"
+	@echo "make soak [SECONDS=600] [SEED=7] | fuzz [SECONDS=600] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | package | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -44,6 +46,10 @@ test:
 test-valkey:
 	@scripts/install-valkey.sh $(VALKEY)
 	REDIS_SERVER="$(CURDIR)/$(VALKEY)/valkey-server" $(MAKE) unit short-soak
+
+# The tests once more, with the coming major version of the redis crate.
+test-redis2: server
+	@scripts/test-redis2.sh $(REDIS2) $(REDIS2_VERSION) $(AT_A_TIME) $(ALL)
 
 # Data and events to and from the Python libraries themselves; plain cargo test leaves them out. Cauldron is
 # one of them if CAULDRON_PATH names a checkout of it.
@@ -133,6 +139,10 @@ examples: server
 	$(EXAMPLES)/feature_flags 2 1
 	$(EXAMPLES)/read_through 2 1
 	$(EXAMPLES)/telescope
+
+# Whether everything that is published can be, and builds from its package.
+package:
+	cargo publish --dry-run --locked --workspace
 
 deny:
 	@if ! cargo deny --version >/dev/null 2>&1; then \

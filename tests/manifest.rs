@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The packages that are published.
-const PUBLISHED: [&str; 3] = ["redis-collections", "rcq", "rckey"];
+const PUBLISHED: [&str; 3] = ["redis-collections", "redis-collections-rcq", "rckey"];
 
 /// Runs cargo in this package, with the locked dependencies.
 fn cargo(arguments: &[&str]) -> String {

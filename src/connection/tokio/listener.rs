@@ -39,7 +39,7 @@ pub(crate) async fn listen(
     deadline: Deadline,
 ) -> TransportResult<(AsyncListening, Vec<Value>)> {
     let (at_end, answers) = (handler.clone(), handler.clone());
-    let receive = move |PushInfo { kind, data }: PushInfo| {
+    let receive = move |PushInfo { kind, data, .. }: PushInfo| {
         dispatch(&*handler, &kind, &data);
         Ok::<(), Infallible>(())
     };

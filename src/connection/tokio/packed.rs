@@ -16,7 +16,7 @@ impl Packed {
         match lines {
             [line] => Packed::One(command(line)),
             lines => {
-                let mut pipeline = redis::Pipeline::with_capacity(lines.len());
+                let mut pipeline = redis::Pipeline::new();
                 for line in lines {
                     pipeline.add_command(command(line));
                 }
