@@ -120,6 +120,11 @@ features:
 	done
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features tls,near-cache,keyword | grep -w tokio
+	@echo "Without the feature tls a URL that needs it is an error that names it:"
+	cargo build --quiet --target-dir "$(TARGET)/features" --package rcq
+	@set -e; for servers in "" --cluster "--sentinel mymaster"; do \
+		"$(TARGET)/features/debug/rcq" --url rediss://localhost $$servers list 2>&1 | grep 'feature `tls`'; \
+	done
 
 unit: server
 	@scripts/run-tests.sh $(AT_A_TIME) $(ALL)

@@ -67,6 +67,7 @@ use std::borrow::Borrow;
     label = "this type does not implement `Codec`",
     note = "for text name `String` and for bytes `Vec<u8>`, which are passed as `str` and `[u8]`",
     note = "for a serde type that owns its data name a format, as in `Json<_>` or `MessagePack<_>`",
+    note = "`Uuid` is one with the feature `uuid` of this crate, the types of jiff with `jiff`",
     note = "for a format of your own implement `Codec` on a marker type"
 )]
 pub trait Codec: Sized + 'static {

@@ -16,6 +16,7 @@ pub(crate) fn connection_info(text: &str) -> Result<ConnectionInfo> {
         None if is_socket && has_credentials => return Err(refused(CREDENTIALS)),
         None => {}
     }
+    refuse_without_tls(url.scheme(), cfg!(feature = "tls"))?;
     // Behind a raw `?` there may be the rest of a password, up to the `@` before the host.
     let is_unsure = !is_socket && url.query().is_some_and(|query| query.contains('@'));
     let known: &[&str] = if is_socket { &OF_SOCKETS } else { &OF_HOSTS };
@@ -69,6 +70,14 @@ pub(crate) fn read_url(text: &str) -> Result<()> {
     connection_info(text).map(drop)
 }
 
+/// Refuses a URL of TLS in a program that was built without it.
+fn refuse_without_tls(scheme: &str, has_tls: bool) -> Result<()> {
+    match scheme {
+        "rediss" | "valkeys" if !has_tls => Err(Error::Configuration(NO_TLS.into())),
+        _ => Ok(()),
+    }
+}
+
 /// The error of a URL, with the accepted forms.
 fn refused(reason: &str) -> Error {
     Error::Configuration(format!("{reason}; {FORMS}"))
@@ -97,6 +106,8 @@ const PROTOCOLS: [&str; 4] = ["2", "3", "resp2", "resp3"];
 const LONGEST_NAME: usize = 32;
 
 const INSECURE: &str = "certificates are always checked; the URL may not end with #insecure";
+const NO_TLS: &str = "this program was built without the feature `tls` of redis-collections, which \
+                      a URL that begins with rediss needs";
 const FRAGMENT: &str = "it has a fragment, or a `#` that has to be written as %23";
 const CREDENTIALS: &str = "the user and password of a socket are its parameters `user` and `pass`";
 const NO_DATABASE: &str = "its database is not a number";
@@ -144,8 +155,25 @@ mod tests {
     }
 
     #[test]
+    fn a_url_of_tls_without_the_feature_names_it() {
+        for (scheme, is_refused) in [
+            ("rediss", true),
+            ("valkeys", true),
+            ("redis", false),
+            ("valkey", false),
+            ("unix", false),
+            ("redis+unix", false),
+        ] {
+            assert!(refuse_without_tls(scheme, true).is_ok(), "{scheme}");
+            let error = refuse_without_tls(scheme, false).map_err(|error| error.to_string()).err();
+            let names_it = error.is_some_and(|error| error.contains("the feature `tls`"));
+            assert_eq!(names_it, is_refused, "{scheme}");
+        }
+    }
+
+    #[test]
     fn an_invalid_url_is_rejected_without_showing_secrets() {
-        const TLS_NEEDED: &str = if cfg!(feature = "tls") { "" } else { "TLS" };
+        const TLS_NEEDED: &str = if cfg!(feature = "tls") { "" } else { "feature `tls`" };
         for (url, expected) in [
             ("", "not such a URL"),
             ("s3cret", "not such a URL"),
