@@ -1,7 +1,8 @@
-//! The promises of the manifests: the minimum supported Rust version, and what default features
-//! bring.
+//! The promises of the manifests: the minimum supported Rust version, what default features bring,
+//! and what each feature costs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
@@ -81,4 +82,60 @@ fn default_features_bring_no_crate_twice_and_neither_tokio_nor_bincode() {
         assert!(!found, "{unwanted}");
     }
     assert!(crates.lines().any(|line| line.starts_with("redis v")), "{crates}");
+}
+
+/// `UPDATE_FEATURE_TABLE=1` writes the figures anew.
+#[test]
+fn the_table_of_features_says_what_each_costs() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs");
+    let library = fs::read_to_string(path).expect("the library");
+    let (without, default) = (crates_of("", "normal"), crates_of("default", "normal"));
+    let added = |features| crates_of(features, "normal").difference(&without).count();
+    let mut rows = BTreeMap::new();
+    let figures = library.lines().map(|line| {
+        let row = line.strip_prefix("//! | `").and_then(|row| row.split_once("` |"));
+        let Some((feature, _)) = row.filter(|(_, cells)| cells.split('|').count() == 4) else {
+            return line.to_owned();
+        };
+        rows.insert(feature, line.contains("needs a C compiler"));
+        let (cells, _) = line.trim_end_matches('|').rsplit_once('|').expect("cells");
+        format!("{cells}| {} |", added(feature))
+    });
+    let figures = figures.collect::<Vec<_>>().join("\n") + "\n";
+    if std::env::var_os("UPDATE_FEATURE_TABLE").is_some() {
+        fs::write(path, figures).expect("the library is written");
+    } else {
+        assert!(library == figures, "UPDATE_FEATURE_TABLE=1 writes it anew:\n{figures}");
+    }
+    let others = without.len() - 1;
+    let sentence = format!(
+        "features there are {others} besides this one; the default features add {}.",
+        default.difference(&without).count()
+    );
+    assert!(library.contains(&sentence), "the library does not say: {sentence}");
+    let manifest = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+    let packages = manifest["packages"].as_array().expect("packages");
+    let package = packages.iter().find(|package| package["name"] == "redis-collections");
+    let features = package.expect("this package")["features"].as_object().expect("features");
+    let features: Vec<_> = features.keys().filter(|feature| *feature != "default").collect();
+    assert_eq!(rows.len(), features.len(), "{features:?}");
+    for feature in features {
+        let compiles_c =
+            crates_of(feature, "normal,build").iter().any(|one| one.starts_with("cc v"));
+        assert_eq!(rows.get(feature.as_str()), Some(&compiles_c), "{feature}");
+    }
+}
+
+/// The crates of a build with these features only, for Linux, whatever this system is.
+fn crates_of(features: &str, edges: &str) -> BTreeSet<String> {
+    let choice = ["tree", "--package", "redis-collections", "--no-default-features"];
+    let form = ["--prefix", "none", "--format", "{p}", "--target", "x86_64-unknown-linux-gnu"];
+    let chosen = ["--features", features, "--edges", edges];
+    let tree = cargo(&[&choice[..], &form, &chosen].concat());
+    let name_and_version = |line: &str| {
+        let mut words = line.split(' ');
+        format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default())
+    };
+    tree.lines().map(name_and_version).collect()
 }
