@@ -258,6 +258,9 @@ mod guides {
     #[doc = include_str!("../docs/testing.md")]
     struct Testing;
 
+    #[doc = include_str!("../docs/going-to-production.md")]
+    struct GoingToProduction;
+
     #[doc = include_str!("../docs/benchmarks.md")]
     struct Benchmarks;
 }
