@@ -67,7 +67,8 @@ fn size(text: &[u8]) -> Result<usize, BadImage> {
 }
 
 fn mean<'a>(pixels: impl Iterator<Item = &'a u8>) -> u8 {
-    let (sum, count) = pixels.fold((0, 0), |(sum, count), pixel| (sum + u64::from(*pixel), count + 1));
+    let (sum, count) =
+        pixels.fold((0, 0), |(sum, count), pixel| (sum + u64::from(*pixel), count + 1));
     u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX)
 }
 

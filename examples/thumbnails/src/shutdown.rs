@@ -1,12 +1,10 @@
 //! The end of the program.
 
-use redis_collections::StopHandle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind};
 
-/// Waits for SIGTERM or Ctrl-C, and then stops the workers.
-pub async fn stop_on_signal(stop: StopHandle) {
-    let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
-    match kinds.map(signal) {
+/// Waits for SIGTERM or Ctrl-C.
+pub async fn signal() {
+    match [SignalKind::terminate(), SignalKind::interrupt()].map(unix::signal) {
         [Ok(mut terminate), Ok(mut interrupt)] => tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -14,5 +12,4 @@ pub async fn stop_on_signal(stop: StopHandle) {
         // Without signals there is no graceful end.
         _ => std::future::pending().await,
     }
-    stop.stop();
 }

@@ -12,11 +12,12 @@ pub struct Order {
     pub user: String,
 }
 
+pub type Jobs = WorkQueue<Json<Order>, AsyncClient>;
 pub type Images = RedisDict<u64, Vec<u8>, AsyncClient>;
 
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub jobs: WorkQueue<Json<Order>, AsyncClient>,
+    pub jobs: Jobs,
     pub originals: Images,
     pub thumbnails: Images,
     pub counters: RedisDict<String, u64, AsyncClient>,

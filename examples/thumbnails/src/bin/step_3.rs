@@ -1,8 +1,7 @@
 use redis_collections::{AsyncClient, StopHandle};
-use thumbnails::shutdown::stop_on_signal;
 use thumbnails::store::Store;
 use thumbnails::worker::make_thumbnail;
-use thumbnails::{BoxError, config};
+use thumbnails::{BoxError, config, shutdown};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -10,7 +9,11 @@ async fn main() -> Result<(), BoxError> {
     let store = Store::new(&client, "thumbnails");
 
     let stop = StopHandle::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        shutdown::signal().await;
+        stopping.stop();
+    });
     let worker = store.jobs.worker_with(store.clone(), async |job, store| {
         println!("image {} of {}, delivery {}", job.image, job.user, job.deliveries() + 1);
         make_thumbnail(&store, job.image, 4).await

@@ -1,8 +1,7 @@
 use redis_collections::{AsyncClient, StopHandle};
-use thumbnails::shutdown::stop_on_signal;
 use thumbnails::store::Store;
 use thumbnails::worker::make_thumbnail;
-use thumbnails::{BoxError, config, images};
+use thumbnails::{BoxError, config, images, shutdown};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -12,14 +11,19 @@ async fn main() -> Result<(), BoxError> {
     let routes = images::routes(store.clone());
 
     let stop = StopHandle::new();
-    let worker = store.jobs.worker_with(store.clone(), async |job, store| {
-        make_thumbnail(&store, job.image, 4).await
-    });
+    let worker = store
+        .jobs
+        .worker_with(store.clone(), async |job, store| make_thumbnail(&store, job.image, 4).await);
     let worker = worker.concurrency(4);
     let listener = TcpListener::bind(config::listen_address()).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    let server = axum::serve(listener, routes);
-    let server = server.with_graceful_shutdown(stop_on_signal(stop.clone()));
+
+    // The server ends after the requests that have begun, the worker after its jobs.
+    let stopping = stop.clone();
+    let server = axum::serve(listener, routes).with_graceful_shutdown(async move {
+        shutdown::signal().await;
+        stopping.stop();
+    });
     tokio::try_join!(async { Ok(server.await?) }, async {
         Ok::<_, BoxError>(worker.run(&stop).await?)
     })?;
