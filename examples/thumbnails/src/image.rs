@@ -11,7 +11,7 @@ pub struct Image {
 
 /// Why bytes are no image.
 #[derive(Debug, PartialEq)]
-pub struct BadImage(&'static str);
+pub struct BadImage(pub &'static str);
 
 impl Image {
     pub fn parse(bytes: &[u8]) -> Result<Self, BadImage> {
