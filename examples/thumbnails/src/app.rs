@@ -37,9 +37,9 @@ impl App {
             ended.await;
             stopping.stop();
         });
-        tokio::try_join!(async { Ok(server.await?) }, async {
-            Ok::<_, BoxError>(worker.run(&stop).await?)
-        })?;
+        let server = async { Ok::<_, BoxError>(server.await?) };
+        let worker = async { Ok(worker.run(&stop).await?) };
+        tokio::try_join!(server, worker)?;
         Ok(())
     }
 }

@@ -11,10 +11,12 @@ async fn main() -> Result<(), BoxError> {
     let routes = images::routes(store.clone());
 
     let stop = StopHandle::new();
-    let worker = store
-        .jobs
-        .worker_with(store.clone(), async |job, store| make_thumbnail(&store, job.image, 4).await);
+    let worker = store.jobs.worker_with(store.clone(), async |job, store| {
+        // The width of the thumbnail.
+        make_thumbnail(&store, job.image, 4).await
+    });
     let worker = worker.concurrency(4);
+
     let listener = TcpListener::bind(config::listen_address()).await?;
     println!("listening on http://{}", listener.local_addr()?);
 
@@ -24,8 +26,8 @@ async fn main() -> Result<(), BoxError> {
         shutdown::signal().await;
         stopping.stop();
     });
-    tokio::try_join!(async { Ok(server.await?) }, async {
-        Ok::<_, BoxError>(worker.run(&stop).await?)
-    })?;
+    let server = async { Ok::<_, BoxError>(server.await?) };
+    let worker = async { Ok(worker.run(&stop).await?) };
+    tokio::try_join!(server, worker)?;
     Ok(())
 }
