@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use redis_collections::{Client, Json, LocalServer, RedisDict, WorkQueue};
+use redis_collections::{Client, Json, LocalServer, RedisDict, RedisHashDict, WorkQueue};
 use thumbnails::BoxError;
 use thumbnails::store::Order;
 
@@ -28,10 +28,20 @@ impl Program {
         Ok(Self { process, address: address.to_owned(), log })
     }
 
-    /// Returns the status of the response and its body.
     fn get(&self, path: &str) -> Result<(u16, String), BoxError> {
+        self.request("GET", path, "")
+    }
+
+    fn upload(&self, image: &str) -> Result<(u16, String), BoxError> {
+        self.request("POST", "/users/ann/images", image)
+    }
+
+    /// Returns the status of the response and its body.
+    fn request(&self, method: &str, path: &str, body: &str) -> Result<(u16, String), BoxError> {
         let mut connection = TcpStream::connect(&self.address)?;
-        write!(connection, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}");
+        write!(connection, "{head}\r\nConnection: close\r\n\r\n{body}")?;
         let mut response = String::new();
         connection.read_to_string(&mut response)?;
         let (head, body) = response.split_once("\r\n\r\n").ok_or("no body")?;
@@ -152,6 +162,36 @@ fn operators_see_the_health_and_the_metrics_of_the_program() -> Outcome {
     program.terminate()?;
     let (status, log) = program.ended()?;
     assert!(status.success() && log.contains("image 7 of ann: no such image"), "{status}: {log}");
+    Ok(())
+}
+
+#[test]
+fn the_rights_that_the_tutorial_gives_are_enough() -> Outcome {
+    let server = LocalServer::start()?;
+    let tutorial = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tutorial.md");
+    let tutorial = std::fs::read_to_string(tutorial)?;
+    let command = tutorial.lines().find_map(|line| line.strip_prefix("$ redis-cli acl "));
+    let command = command.ok_or("no user in the tutorial")?.replace('\'', "\"");
+    let mut connection = TcpStream::connect(("127.0.0.1", server.port()))?;
+    write!(connection, "ACL {command}\r\n")?;
+    let mut reply = [0; 5];
+    connection.read_exact(&mut reply)?;
+    assert_eq!(&reply, b"+OK\r\n");
+
+    let url = server.url().replace("redis://", "redis://thumbnails:a%20password@");
+    let program = Program::start(&url)?;
+    assert_eq!(program.upload("P5 1 1 255 a")?, (202, "/images/1/thumbnail\n".to_owned()));
+    eventually(|| Ok(program.get("/images/1/thumbnail")?.0 == 200))?;
+    for path in ["/images/1/info", "/users/ann/settings", "/metrics", "/healthz"] {
+        assert_eq!(program.get(path)?.0, 200, "{path}");
+    }
+    let client = Client::open(server.url())?;
+    let flags: RedisHashDict<String, bool> = RedisHashDict::new(&client, "thumbnails:flags");
+    flags.insert("read-only", &true)?;
+    eventually(|| Ok(program.upload("P5 1 1 255 a")?.0 == 503))?;
+    program.terminate()?;
+    let (status, log) = program.ended()?;
+    assert!(status.success() && !log.contains("WARN"), "{status}: {log}");
     Ok(())
 }
 

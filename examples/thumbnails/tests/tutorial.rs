@@ -200,6 +200,7 @@ fn blocks() -> Vec<Block> {
             let text = lines.by_ref().take_while(|line| *line != "```");
             let text = text.map(|line| format!("{line}\n")).collect();
             let file = above.strip_prefix("**`").and_then(|rest| rest.strip_suffix("`**"));
+            above = "";
             blocks.push(Block {
                 language: language.to_owned(),
                 file: file.map(str::to_owned),
