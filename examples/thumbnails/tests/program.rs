@@ -178,7 +178,7 @@ fn the_rights_that_the_tutorial_gives_are_enough() -> Outcome {
     connection.read_exact(&mut reply)?;
     assert_eq!(&reply, b"+OK\r\n");
 
-    let url = server.url().replace("redis://", "redis://thumbnails:a%20password@");
+    let url = server.url().replace("redis://", "redis://thumbnails:pass%20word@");
     let program = Program::start(&url)?;
     assert_eq!(program.upload("P5 1 1 255 a")?, (202, "/images/1/thumbnail\n".to_owned()));
     eventually(|| Ok(program.get("/images/1/thumbnail")?.0 == 200))?;

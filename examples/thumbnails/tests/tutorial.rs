@@ -1,14 +1,18 @@
 //! The programs in `docs/tutorial.md` are those of this package, and print what it says.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use redis_collections::LocalServer;
+
+/// Files of which the tutorial shows some lines at a time.
+const IN_PARTS: [&str; 2] = ["Cargo.toml", "src/lib.rs"];
 
 /// A part of the tutorial between two fences.
 struct Block {
@@ -20,17 +24,19 @@ struct Block {
 
 #[test]
 fn the_files_in_the_tutorial_are_those_of_the_package() {
+    if env::var_os("UPDATE_TUTORIAL").is_some() {
+        update();
+    }
     let blocks = blocks();
     for block in blocks.iter().filter(|block| ["rust", "toml", "ini"].contains(&&*block.language)) {
         let name =
             block.file.as_ref().unwrap_or_else(|| panic!("no file is named: {}", block.text));
         let file = read(&root().join(name)).replace("../..", "../redis-collections");
-        if name == "Cargo.toml" || name == "src/lib.rs" {
-            // Shown in parts.
+        if IN_PARTS.contains(&&**name) {
             let lacking: Vec<_> = block.text.lines().filter(|line| !file.contains(line)).collect();
             assert!(lacking.is_empty(), "{name} lacks {lacking:?}");
         } else {
-            assert!(block.text == file, "the tutorial has another {name}");
+            assert!(block.text == file, "the tutorial has another {name}: set UPDATE_TUTORIAL=1");
         }
     }
     for folder in ["src", "src/bin"] {
@@ -150,17 +156,37 @@ fn collect(
 
 /// Runs a command of the second terminal and returns what it prints there.
 fn run(command: &str, server: &LocalServer, address: &str) -> String {
-    let client = ["redis-cli", "valkey-cli"]
-        .into_iter()
-        .find(|name| Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok());
-    let client = client.expect("redis-cli or valkey-cli on PATH");
-    let client = format!("{client} --no-raw -p {} ", server.port());
-    let command = command.replace("redis-cli ", &client).replace("localhost:3000", address);
+    if let Some(command) = command.strip_prefix("redis-cli ") {
+        let server = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
+        write!(&server, "{command}\r\n").expect("a request");
+        return reply(&mut BufReader::new(server));
+    }
+    let command = command.replace("localhost:3000", address);
     let command = command.replace("curl ", "curl --silent --show-error ");
     let output = Command::new("sh").args(["-c", &command]).output().expect("a shell");
     let printed = [output.stdout, output.stderr].concat();
     let printed = String::from_utf8_lossy(&printed).into_owned();
     if printed.is_empty() || printed.ends_with('\n') { printed } else { printed + "\n" }
+}
+
+/// A reply as redis-cli prints it, which need not be installed beside the server.
+fn reply(server: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    server.read_line(&mut line).expect("a line of a reply");
+    let (kind, rest) = line.trim_end().split_at(1);
+    let count = || rest.parse::<usize>().expect("a number");
+    match kind {
+        ":" => format!("(integer) {rest}\n"),
+        "$" if rest == "-1" => "(nil)\n".to_owned(),
+        "$" => {
+            let mut bytes = vec![0; count() + 2];
+            server.read_exact(&mut bytes).expect("the bytes of a reply");
+            let bytes = &bytes[..bytes.len() - 2];
+            format!("{:?}\n", String::from_utf8_lossy(bytes))
+        }
+        "*" => (1..=count()).map(|number| format!("{number}) {}", reply(server))).collect(),
+        _ => format!("{rest}\n"),
+    }
 }
 
 /// Waits until something is as expected.
@@ -190,8 +216,24 @@ fn path_of(name: &str) -> &'static str {
     }
 }
 
+/// Writes the files of the package into the tutorial.
+fn update() {
+    let mut tutorial = read(&tutorial());
+    for block in blocks() {
+        let Some(name) = block.file.filter(|name| !IN_PARTS.contains(&&**name)) else { continue };
+        let fence = format!("**`{name}`**\n\n```{}\n", block.language);
+        let file = read(&root().join(&name));
+        tutorial = tutorial.replace(&(fence.clone() + &block.text), &(fence + &file));
+    }
+    fs::write(self::tutorial(), tutorial).expect("the tutorial can be written");
+}
+
+fn tutorial() -> PathBuf {
+    root().join("../../docs/tutorial.md")
+}
+
 fn blocks() -> Vec<Block> {
-    let tutorial = read(&root().join("../../docs/tutorial.md"));
+    let tutorial = read(&tutorial());
     let mut blocks = Vec::new();
     let mut above = "";
     let mut lines = tutorial.lines();
