@@ -53,8 +53,9 @@ impl Program {
         if status.success() { Ok(()) } else { Err("no signal was sent".into()) }
     }
 
-    /// Returns what it logged since its start.
+    /// Waits for its end, and returns what it logged since its start.
     fn ended(mut self) -> Result<(ExitStatus, String), BoxError> {
+        eventually(|| Ok(self.process.try_wait()?.is_some()))?;
         let mut log = String::new();
         self.log.read_to_string(&mut log)?;
         Ok((self.process.wait()?, log))

@@ -14,6 +14,8 @@ use redis_collections::LocalServer;
 /// Files of which the tutorial shows some lines at a time.
 const IN_PARTS: [&str; 2] = ["Cargo.toml", "src/lib.rs"];
 
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// A part of the tutorial between two fences.
 struct Block {
     language: String,
@@ -126,7 +128,14 @@ impl Program {
             let status = Command::new("kill").args(interrupt).status().expect("a program kill");
             assert!(status.success(), "{}", self.name);
         }
-        let status = self.process.wait().expect("a status");
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait().expect("a status") {
+                break status;
+            }
+            assert!(begun.elapsed() < LONGEST, "{} does not end", self.name);
+            thread::sleep(Duration::from_millis(20));
+        };
         self.readers.drain(..).for_each(|reader| reader.join().expect("a reader"));
         assert_eq!(self.printed(), expected.replace("^C\n", ""), "{}", self.name);
         assert!(status.success(), "{}: {status}", self.name);
@@ -197,7 +206,7 @@ fn eventually(what: &str, expected: &str, found: impl Fn() -> String) {
         if found == expected {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {found}, not {expected}");
+        assert!(begun.elapsed() < LONGEST, "{what}: {found}, not {expected}");
         thread::sleep(Duration::from_millis(20));
     }
 }
