@@ -8,12 +8,8 @@ use std::path::{Path, PathBuf};
 #[test]
 fn the_programs_of_every_guide_are_tests() {
     let library = read(&root().join("src/lib.rs"));
-    // Its programs are those of a package of their own.
-    let is_tutorial = |path: &PathBuf| path.ends_with("docs/tutorial.md");
-    let has_programs = |path: &PathBuf| read(path).contains("```rust\n");
     assert!(root().join("examples/thumbnails/tests/tutorial.rs").exists());
-    let is_guide = |path: &PathBuf| has_programs(path) && !is_tutorial(path);
-    for path in documents().into_iter().filter(is_guide) {
+    for path in guides() {
         let name = path.strip_prefix(root()).expect("a path below the root").display().to_string();
         assert!(library.contains(&format!("include_str!(\"../{name}\")")), "no test runs {name}");
     }
@@ -22,10 +18,7 @@ fn the_programs_of_every_guide_are_tests() {
 #[test]
 fn every_guide_with_programs_says_what_to_add_for_them() {
     let defaults = ["json", "msgpack", "pickle", "pydict", "serde"];
-    for (path, programs) in documents().into_iter().map(|path| (path.clone(), programs(&path))) {
-        if programs.is_empty() {
-            continue;
-        }
+    for (path, programs) in guides().into_iter().map(|path| (path.clone(), programs(&path))) {
         let text = read(&path);
         let (top, _) = text.split_once("\n## ").expect("a section");
         let added = added(top);
@@ -69,6 +62,13 @@ fn every_link_leads_to_a_file() {
             assert!(exists, "{} links to {target}, which does not exist", path.display());
         }
     }
+}
+
+/// The documents with programs, except for the tutorial: its package compares and runs them.
+fn guides() -> Vec<PathBuf> {
+    let is_guide =
+        |path: &PathBuf| !path.ends_with("docs/tutorial.md") && read(path).contains("```rust\n");
+    documents().into_iter().filter(is_guide).collect()
 }
 
 const NOT_PUBLISHED: &str = "# Not published yet: until then add `--path` and the folder of a \
