@@ -153,6 +153,7 @@ mod collections;
 mod command;
 mod connection;
 pub mod cookbook;
+mod episode;
 mod error;
 mod events;
 mod figures;
@@ -167,6 +168,7 @@ mod listen;
 #[cfg(feature = "local-server")]
 mod local_server;
 mod lock;
+mod logs;
 #[cfg(test)]
 mod model;
 mod mutants;

@@ -218,10 +218,12 @@ impl<C> ClientBuilder<C> {
 
     /// Returns the connectors to several servers, of which there is at least one.
     fn connectors(&self, urls: &[String]) -> Result<Vec<Connector>> {
-        let connectors = urls.iter().map(|url| self.connector(url)).collect::<Result<Vec<_>>>()?;
-        if connectors.is_empty() {
+        let mut connectors =
+            urls.iter().map(|url| self.connector(url)).collect::<Result<Vec<_>>>()?;
+        let Some((first, others)) = connectors.split_first_mut() else {
             return Err(Error::Configuration("no URL is given".into()));
-        }
+        };
+        others.iter_mut().for_each(|other| other.join(first));
         if connectors.iter().any(Connector::is_local) {
             let reason = "a cluster or Sentinel URL cannot be a Unix socket";
             return Err(Error::Configuration(reason.into()));
@@ -300,6 +302,7 @@ impl ClientBuilder<Client> {
         if !self.lazy {
             finish(router.connect())?;
         }
+        router.servers.open();
         Ok(Client::new(router))
     }
 }
@@ -312,6 +315,7 @@ impl ClientBuilder<AsyncClient> {
         if !self.lazy {
             router.connect().await?;
         }
+        router.servers.open();
         Ok(AsyncClient::new(router))
     }
 }

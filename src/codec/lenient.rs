@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -37,12 +38,10 @@ impl<C> fmt::Debug for Lenient<C> {
 }
 
 /// Stored bytes that are not a value of their codec. Neither `Display` nor `Debug` shows them.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot decode {} bytes as {codec}: {reason}", bytes.len())]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Undecodable {
     bytes: Vec<u8>,
     codec: String,
-    #[source]
     reason: CodecError,
 }
 
@@ -60,6 +59,20 @@ impl Undecodable {
     /// Returns why the codec could not read them.
     pub fn reason(&self) -> &CodecError {
         &self.reason
+    }
+}
+
+impl fmt::Display for Undecodable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, codec, reason } = self;
+        write!(f, "cannot decode {} bytes as {codec}: {reason}", bytes.len())
+    }
+}
+
+impl Error for Undecodable {
+    /// The error behind the [`reason`](Self::reason), which `Display` shows.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
     }
 }
 

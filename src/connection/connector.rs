@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError};
 
+use super::health::{ClientHealth, ServerHealth};
 use super::stream::Limits;
 use super::transport_error::{TransportError, TransportResult};
 use crate::error::{Error, Result};
@@ -26,6 +27,9 @@ pub(crate) struct Connector {
     /// The configuration of a TLS handshake, if the address requires one.
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// Whether the server can be reached.
+    pub(crate) health: Arc<ServerHealth>,
+    client_health: Arc<ClientHealth>,
     failures: Arc<AtomicUsize>,
     generation: Arc<AtomicUsize>,
     /// When a generation was last retired because it led to the wrong server.
@@ -39,8 +43,12 @@ impl Connector {
         let settings = information.redis_settings().clone().set_skip_set_lib_name();
         let tcp = information.tcp_settings().clone().set_nodelay(true);
         let information = information.set_redis_settings(settings).set_tcp_settings(tcp);
+        let (address, client_health) =
+            (information.addr().to_string(), Arc::<ClientHealth>::default());
         Ok(Self {
-            address: information.addr().to_string(),
+            health: client_health.server(&address),
+            client_health,
+            address,
             client: redis::Client::open(information).map_err(unusable)?,
             connect_timeout: DEFAULT_TIMEOUT,
             response_timeout: DEFAULT_TIMEOUT,
@@ -81,7 +89,8 @@ impl Connector {
         let client = redis::Client::open(information);
         let client = client.map_err(|error| Error::Configuration(error.to_string()))?;
         let (failures, generation, retired_at) = Default::default();
-        Ok(Self { client, address, failures, generation, retired_at, ..self.clone() })
+        let health = self.client_health.server(&address);
+        Ok(Self { client, address, health, failures, generation, retired_at, ..self.clone() })
     }
 
     /// The same connector, without a user.
@@ -98,6 +107,17 @@ impl Connector {
         let settings = settings.set_protocol(ProtocolVersion::RESP3);
         let connector = self.with(self.information().clone().set_redis_settings(settings));
         connector.map_err(|error| TransportError::connect(&self.address, error))
+    }
+
+    /// Makes it one of the client of `other`.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.client_health = other.client_health.clone();
+        self.health = self.client_health.server(&self.address);
+    }
+
+    /// Records that the client is open, so that what happens to its connections is logged.
+    pub(crate) fn open(&self) {
+        self.client_health.open();
     }
 
     /// Limits all timeouts to `time`.

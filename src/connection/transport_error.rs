@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::RedisError;
 
 use crate::error::obstacle::{Obstacle, obstacle};
-use crate::error::{Attempt, Error};
+use crate::error::{Attempt, Error, Reason};
 
 /// The result of a round trip.
 pub(crate) type TransportResult<T> = std::result::Result<T, TransportError>;
@@ -31,6 +31,17 @@ impl TransportError {
         match self {
             TransportError::Connect { source, .. } => obstacle(source),
             _ => Obstacle::Passing,
+        }
+    }
+
+    /// Why the server could not be reached or did not answer, unless that is not the cause.
+    pub(crate) fn unreachable(&self) -> Option<String> {
+        match self {
+            TransportError::Connect { source, .. } => Some(Reason(source).to_string()),
+            TransportError::Exhausted { .. } => None,
+            TransportError::Broken(error) | TransportError::CutOff(error) => {
+                Some(Reason(&without_bytes(error.clone())).to_string())
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 //! The errors, and the conclusions that a caller may draw from them.
 
 mod attempt;
+mod cause;
 pub(crate) mod code;
+mod display;
 #[cfg(feature = "keyword")]
 mod keyword;
 mod load_error;
@@ -10,6 +12,7 @@ pub(crate) mod obstacle;
 mod tests;
 
 pub use self::attempt::Attempt;
+pub(crate) use self::cause::{Reason, reason};
 #[cfg(feature = "keyword")]
 pub use self::keyword::KeywordError;
 pub use self::load_error::LoadError;
@@ -28,17 +31,20 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Errors of a command carry it, and its key if it has one ([`attempt`](Self::attempt)).
 /// [`applied`](Self::applied) returns whether the command took effect. Neither `Display` nor
 /// `Debug` shows a password or a stored value.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Display` says in one line what failed and why. [`source`](std::error::Error::source) returns
+/// the first cause that this line does not repeat, so that a reporter that prints all sources
+/// prints nothing twice: the `io::Error` of a connection, or the error behind that of a codec or a
+/// loader, whose own error is in the field of the variant.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A URL or a setting cannot be used, or a precondition is not met: a server is of another kind
     /// than the client expects, no thread can be started, or the async runtime of a subscription
     /// has ended. Nothing was applied.
-    #[error("invalid configuration: {0}")]
     Configuration(String),
     /// No connection could be made: the server is down, or refuses the name or password.
     /// Nothing was sent.
-    #[error("cannot connect to {address}: {source}")]
     #[non_exhaustive]
     Connect {
         /// The server's address, without user and password.
@@ -48,7 +54,6 @@ pub enum Error {
     },
     /// No connection of the pool became free in time. Nothing was sent. Use a larger pool or fewer
     /// threads.
-    #[error("all connections to {address} were in use for {waited:?}")]
     #[non_exhaustive]
     PoolExhausted {
         /// The server's address, without user and password.
@@ -57,7 +62,6 @@ pub enum Error {
         waited: Duration,
     },
     /// The connection broke before the reply was read. A write may have been applied.
-    #[error("{attempt}: the connection was lost: {source}")]
     #[non_exhaustive]
     ConnectionLost {
         /// The attempted command.
@@ -66,14 +70,12 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server did not answer in time. A write may have been applied, now or later.
-    #[error("{attempt}: {}", lateness(attempt))]
     #[non_exhaustive]
     Timeout {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
     /// The server refused the command: `WRONGTYPE`, `OOM`, `NOPERM`, `READONLY` and the like.
-    #[error("{attempt}: the server says {code} {message}")]
     #[non_exhaustive]
     Server {
         /// The attempted command.
@@ -85,7 +87,6 @@ pub enum Error {
     },
     /// The server does not know the command. Nothing was applied, unless it is `MULTI`: then the
     /// commands of the transaction may have run one by one.
-    #[error("{attempt}: the server does not have this command, which needs {needs}")]
     #[non_exhaustive]
     Unsupported {
         /// The attempted command.
@@ -95,7 +96,6 @@ pub enum Error {
     },
     /// A key or value could not be encoded. Nothing was sent, except for earlier pages of a call
     /// that goes page by page, which [`applied`](Self::applied) reports.
-    #[error("{attempt}: cannot encode an argument: {source}")]
     #[non_exhaustive]
     Encode {
         /// The attempted command.
@@ -105,7 +105,6 @@ pub enum Error {
     },
     /// Stored bytes are not a value of the codec. They stay where they are, unless the command
     /// removes them; [`undecoded`](Self::undecoded) returns them in any case.
-    #[error("{attempt}: {source}")]
     #[non_exhaustive]
     Decode {
         /// The attempted command.
@@ -114,7 +113,6 @@ pub enum Error {
         source: Undecodable,
     },
     /// The server's reply has a shape that the command does not have.
-    #[error("{attempt}: expected {expected}, the server answered {found}")]
     #[non_exhaustive]
     UnexpectedReply {
         /// The attempted command.
@@ -127,7 +125,6 @@ pub enum Error {
     /// An argument cannot be used. Nothing was sent, except for earlier pages of a call that goes
     /// page by page, which [`applied`](Self::applied) reports. A command has at most 1,000,000
     /// arguments.
-    #[error("{attempt}: {reason}")]
     #[non_exhaustive]
     InvalidArgument {
         /// The attempted command.
@@ -136,14 +133,12 @@ pub enum Error {
         reason: Cow<'static, str>,
     },
     /// A near cache may have missed changes, and is configured not to ask the server instead.
-    #[error("{attempt}: the near cache is disconnected from the server's changes")]
     #[non_exhaustive]
     Disconnected {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
     /// The loader of a read-through cache returned an error or panicked. Nothing was stored.
-    #[error("{attempt}: the loader failed: {source}")]
     #[non_exhaustive]
     Load {
         /// The value that was to be loaded.
@@ -154,7 +149,6 @@ pub enum Error {
     /// A consumer lost its lease: the server had not received its heartbeat for as long as the
     /// lease and gave its jobs to others, or the server has come back without its last writes. The
     /// jobs were not settled.
-    #[error("{attempt}: the lease was lost, and the job was not settled")]
     #[non_exhaustive]
     LeaseLost {
         /// The attempted command.
@@ -162,7 +156,6 @@ pub enum Error {
     },
     /// An operation on a keyword or its dispatcher failed.
     #[cfg(feature = "keyword")]
-    #[error("{attempt}: {source}")]
     #[non_exhaustive]
     Keyword {
         /// The attempted operation.
@@ -172,7 +165,6 @@ pub enum Error {
     },
     /// Other writers changed the value during every try of an optimistic update. Nothing was
     /// applied.
-    #[error("{attempt}: other writers changed the value first, {tries} times")]
     #[non_exhaustive]
     Contended {
         /// The attempted command.
@@ -343,14 +335,6 @@ impl Error {
             attempt.in_part = true;
         }
         self
-    }
-}
-
-/// The message for an answer that did not arrive in time.
-fn lateness(attempt: &Attempt) -> &'static str {
-    match attempt.command {
-        "wait_for" => "the condition was not met in time",
-        _ => "no answer in time",
     }
 }
 

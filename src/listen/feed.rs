@@ -6,6 +6,7 @@ use super::handler::{FeedHandler, FeedOptions};
 use super::session::Session;
 use crate::connection::Node;
 use crate::error::Result;
+use crate::logs;
 use crate::routing::Router;
 use crate::time::Pauses;
 use crate::time::Signal;
@@ -83,7 +84,9 @@ async fn keep<N: Node>(
     while !signal.is_closed() {
         if let Some(session) = session.take() {
             session.run(&router, &options, signal, &**handler).await;
-            handler.on_disconnected(number);
+            if !signal.is_closed() {
+                handler.on_disconnected(number);
+            }
             pauses = Pauses::new();
         } else {
             N::rest(signal, pauses.next()).await;
@@ -106,11 +109,7 @@ async fn keep<N: Node>(
 fn warn<N: Node>(session: &Session<N>, options: &FeedOptions, was_blind: bool) -> bool {
     let blindness = session.blindness();
     if let Some(error) = blindness.filter(|_| options.warns && !was_blind) {
-        let base = options.base.escape_ascii();
-        log::warn!(
-            "{base}: the server does not notify of every change to keys, so that those by programs that \
-             publish none, expirations and evictions stay unseen: {error}"
-        );
+        logs::foreign_writes_unseen(&options.base, error);
     }
     blindness.is_some()
 }

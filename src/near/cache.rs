@@ -228,13 +228,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.counts.lag.store(lag, Ordering::Relaxed);
     }
 
-    /// Records that changes may be missed from now on.
-    pub(crate) fn disconnected(&self, session: u64) {
+    /// Records that changes may be missed from now on. Returns whether that is new.
+    pub(crate) fn disconnected(&self, session: u64) -> bool {
         let mut is_new = false;
         self.update(|reception| is_new = reception.lease.disconnected(session));
         if is_new {
             self.counts.gaps.fetch_add(1, Ordering::Relaxed);
         }
+        is_new
     }
 
     /// Prepares a value for the cache: it was found by a read sent at `sent` and lives for

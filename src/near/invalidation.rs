@@ -7,9 +7,11 @@ use super::cache::Cache;
 use super::source::{Affected, EntrySource};
 use crate::client::WriteObserver;
 use crate::connection::Push;
+use crate::episode::Episode;
 use crate::events::{ChangeEvent, Interpreter};
 use crate::listen::{FeedHandler, FeedInfo};
 use crate::lock::Lock;
+use crate::logs;
 use crate::request::Request;
 
 /// Invalidates entries that the servers report as changed.
@@ -20,8 +22,9 @@ pub(crate) struct ServerChanges<S, V> {
     pub(crate) interpreter: Lock<Interpreter>,
     /// The channel that asks all caches to start empty.
     pub(crate) forget: Vec<u8>,
-    /// The name of the cache in statistics.
-    #[cfg(feature = "metrics")]
+    /// Whether the cache is disconnected.
+    pub(crate) outage: Episode,
+    /// The name of the cache in statistics and in logs.
     pub(crate) name: String,
 }
 
@@ -51,6 +54,9 @@ impl<S: EntrySource, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, 
     fn on_connected(&self, session: u64, info: FeedInfo, watermark: u64) {
         self.interpreter().restart(info.reports_keys);
         self.cache.connected(session, info, watermark);
+        if let Some(outage) = self.outage.ends() {
+            logs::near_cache_restored(&self.name, outage);
+        }
     }
 
     fn on_watermark(&self, session: u64, watermark: u64, lag: Duration) {
@@ -58,7 +64,9 @@ impl<S: EntrySource, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, 
     }
 
     fn on_disconnected(&self, session: u64) {
-        self.cache.disconnected(session);
+        if self.cache.disconnected(session) && self.outage.begins() {
+            logs::near_cache_disconnected(&self.name);
+        }
     }
 
     #[cfg(feature = "metrics")]

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::item::Item;
 use super::session::ConsumerSession;
-use super::session::Fate;
+use super::session::{Fate, GIVEN_BACK};
 use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};
 use crate::error::Error;
+use crate::logs;
 use crate::panic::message;
 
 /// A job that a [`Consumer`](crate::Consumer) has claimed, exclusively for as long as the lease
@@ -22,8 +23,6 @@ use crate::panic::message;
 pub struct Job<T: Codec, E: RoundTrips = Client> {
     claim: Claim,
     value: T::Owned,
-    id: Option<String>,
-    deliveries: u32,
     /// Whether a consumer was lost while it held this job.
     was_lost: bool,
     executor: E,
@@ -41,12 +40,42 @@ struct Claim {
 pub(super) struct JobHandle {
     pub(super) session: Arc<ConsumerSession>,
     pub(super) number: u64,
+    pub(super) deliveries: u32,
+    id: Option<Arc<str>>,
 }
 
 impl JobHandle {
     /// Returns whether the job was still undecided and held.
     pub(super) fn decide(&self, fate: Fate) -> bool {
-        self.session.decide(self.number, fate)
+        let failure = fate.is_failure().then(|| fate.clone().bounded());
+        let is_decided = self.session.decide(self.number, fate);
+        if let Some(fate) = failure.filter(|_| is_decided) {
+            self.log(&fate);
+        }
+        is_decided
+    }
+
+    /// Logs that the job has failed, or goes to the dead-letter queue.
+    fn log(&self, fate: &Fate) {
+        let (queue, id) = (self.session.keys.queue(), self.id.as_deref());
+        let deliveries = self.deliveries.saturating_add(1);
+        let buried = |reason: &str| logs::job_buried(queue, id, deliveries, reason);
+        match fate {
+            Fate::Bury(reason) => buried(reason),
+            Fate::Retry(_, reason) if self.is_last_attempt() => buried(reason),
+            Fate::Retry(delay, reason) => {
+                let reason = if reason == EXHAUSTED { MARKED } else { reason };
+                logs::job_failed(queue, id, deliveries, *delay, reason);
+            }
+            Fate::GivenBack if self.is_last_attempt() => buried(GIVEN_BACK),
+            _ => {}
+        }
+    }
+
+    /// Returns whether a failure of this delivery moves the job to the dead-letter queue, as far as
+    /// this program knows the settings.
+    fn is_last_attempt(&self) -> bool {
+        self.deliveries.saturating_add(1) >= self.session.shared_settings().max_deliveries
     }
 }
 
@@ -59,46 +88,45 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     ) -> std::result::Result<Self, Undecodable> {
         let item = Item::parse(&bytes);
         let (deliveries, was_lost, id) = (item.deliveries, item.was_lost(), item.id);
-        let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
+        let id = id.map(|id| String::from_utf8_lossy(id).into());
         let value = if item.payload.len() == bytes.len() {
             T::decode_owned(bytes)?
         } else {
             T::decode_owned(item.payload.to_vec())?
         };
-        let handle = JobHandle { session: session.clone(), number };
+        let handle = JobHandle { session: session.clone(), number, deliveries, id };
         let claim = Claim { handle, has_worker: false };
-        Ok(Self { claim, value, id, deliveries, was_lost, executor: executor.clone() })
+        Ok(Self { claim, value, was_lost, executor: executor.clone() })
     }
 
     /// The job's id in the queue. A job has one once it was delayed, failed or was given back.
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.claim.handle.id.as_deref()
     }
 
     /// Counts deliveries that ended without `done`: failed, dropped, or lost after the job had
     /// begun. It is 0 at the first delivery.
     pub fn deliveries(&self) -> u32 {
-        self.deliveries
+        self.claim.handle.deliveries
     }
 
     /// Returns whether it was delivered before, or may have been, so that a part of the work may be
     /// done already: an earlier delivery failed or was dropped, or a consumer was lost while
     /// holding the job, even if it had not begun.
     pub fn redelivered(&self) -> bool {
-        self.deliveries > 0 || self.was_lost
+        self.deliveries() > 0 || self.was_lost
     }
 
     /// Returns whether a failure of this delivery moves the job to the dead-letter queue, since it
     /// has been delivered [`max_deliveries`](crate::QueueSettings::max_deliveries) times with this
     /// one.
     pub fn is_last_attempt(&self) -> bool {
-        let max_deliveries = self.claim.handle.session.shared_settings().max_deliveries;
-        self.deliveries.saturating_add(1) >= max_deliveries
+        self.claim.handle.is_last_attempt()
     }
 
     /// Returns whether it would be buried if a consumer were lost while holding it once more.
     pub(super) fn is_last(&self, max_deliveries: u32) -> bool {
-        self.was_lost && self.deliveries.saturating_add(1) >= max_deliveries
+        self.was_lost && self.deliveries().saturating_add(1) >= max_deliveries
     }
 
     /// Returns whether another consumer may have it meanwhile: the server was not reached for half
@@ -151,7 +179,7 @@ impl<T: Codec, E: RoundTrips> Job<T, E> {
     /// Marks the job as failed. It is delivered again after `delay`, unless that was the last
     /// delivery.
     pub fn retry(self, delay: Duration) {
-        self.claim.handle.decide(Fate::Retry(delay, "max_deliveries reached".into()));
+        self.claim.handle.decide(Fate::Retry(delay, EXHAUSTED.into()));
     }
 
     /// Moves the job to the dead-letter queue.
@@ -188,9 +216,9 @@ impl Drop for Claim {
 /// Shows no value.
 impl<T: Codec, E: RoundTrips> fmt::Debug for Job<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (id, deliveries) = (&self.id, self.deliveries);
+        let (id, deliveries) = (self.id(), self.deliveries());
         f.debug_struct("Job")
-            .field("id", id)
+            .field("id", &id)
             .field("deliveries", &deliveries)
             .finish_non_exhaustive()
     }
@@ -203,13 +231,21 @@ pub(super) fn take<T: Codec, E: RoundTrips>(
     begins: bool,
 ) -> Option<Option<Job<T, E>>> {
     let taken = session.take(begins)?;
-    let (number, deliveries) = (taken.0, Item::parse(&taken.1).deliveries);
+    let number = taken.0;
+    let item = Item::parse(&taken.1);
+    let deliveries = item.deliveries;
+    let id = item.id.map(|id| String::from_utf8_lossy(id).into_owned());
     let reason = match catch_unwind(AssertUnwindSafe(|| Job::new(session, executor, taken))) {
         Ok(Ok(job)) => return Some(Some(job)),
         Ok(Err(undecodable)) => undecodable.to_string(),
         Err(panic) => format!("decoding it panicked: {}", message(&*panic)),
     };
-    log::warn!("a job of the work queue {:?}: {reason}", session.keys.queue);
+    logs::job_undecodable(
+        session.keys.queue(),
+        id.as_deref(),
+        deliveries.saturating_add(1),
+        &reason,
+    );
     let fate = if session.settings.buries_undecodable {
         Fate::Bury(reason)
     } else {
@@ -218,3 +254,7 @@ pub(super) fn take<T: Codec, E: RoundTrips>(
     session.decide(number, fate);
     Some(None)
 }
+
+/// The reason of the last failure of a job that was marked as failed, and of earlier ones.
+const EXHAUSTED: &str = "max_deliveries reached";
+const MARKED: &str = "it was marked as failed";

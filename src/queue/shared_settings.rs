@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::keys::Keys;
+use crate::logs;
 
 /// The settings in force for a queue: explicit ones of any program, or else the defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,7 +17,7 @@ pub(crate) struct SharedSettings {
 /// nothing.
 pub(crate) type StoredSettings = [Option<u64>; 3];
 
-/// Warns of differences from the settings of another program: in `before`, which this program
+/// Logs differences from the settings of another program: in `before`, which this program
 /// replaces as it begins, or in `now`.
 pub(crate) fn report(
     keys: &Keys,
@@ -26,21 +27,16 @@ pub(crate) fn report(
 ) {
     for (place, name) in NAMES.into_iter().enumerate() {
         let Some(own) = own[place] else { continue };
-        let queue = &keys.queue;
         if let Some(other) = before.and_then(|before| before[place]).filter(|it| *it != own) {
-            log::warn!(
-                "the {name} of the work queue {queue:?} was {other}, and is {own} from now on"
-            );
+            logs::setting_replaced(keys.queue(), name, other, own);
         } else if let Some(other) = now[place].filter(|it| *it != own) {
-            log::warn!(
-                "another program has set the {name} of the work queue {queue:?} to {other}, not {own}"
-            );
+            logs::setting_overruled(keys.queue(), name, own, other);
         }
     }
 }
 
-/// The names of stored settings in warnings.
-const NAMES: [&str; 3] = ["lease in milliseconds", "max_deliveries", "dead_capacity"];
+/// The names of stored settings in logs.
+const NAMES: [&str; 3] = ["lease_ms", "max_deliveries", "dead_capacity"];
 
 /// The shortest lease that settings may have.
 pub(crate) const MIN_LEASE: Duration = Duration::from_millis(500);

@@ -16,6 +16,7 @@ use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::{Cursor, Ttl};
 use crate::command::Command;
+use crate::episode::Episode;
 use crate::error::{Attempt, Error, Result};
 use crate::handler_result::HandlerResult;
 use crate::keys::Gather;
@@ -57,6 +58,7 @@ where
             loaders,
             flights: Arc::new(SingleFlight::new()),
             counts: ReadThroughCounters::default(),
+            outage: Episode::default(),
             refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
             near: None,
@@ -274,6 +276,7 @@ where
             loaders,
             flights: Arc::new(SingleFlight::new()),
             counts: ReadThroughCounters::default(),
+            outage: Episode::default(),
             refreshing: Arc::default(),
             #[cfg(feature = "near-cache")]
             near: self.near.clone(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "serde")]
 use crate::figures::microseconds;
 use crate::figures::{Shown, write_figures};
+#[cfg(feature = "metrics")]
 use crate::time::clock;
 
 /// The statistics of a read-through cache in this program.
@@ -81,7 +82,6 @@ pub(crate) struct ReadThroughCounters {
     pub(crate) without_redis: AtomicU64,
     /// In microseconds.
     load_time: AtomicU64,
-    warned: AtomicU64,
     #[cfg(feature = "metrics")]
     pub(crate) reported: AtomicU64,
 }
@@ -121,11 +121,6 @@ impl ReadThroughCounters {
     pub(crate) fn load_time(&self) -> i64 {
         (self.load_time.load(Ordering::Relaxed) / 1000) as i64
     }
-
-    /// Returns whether it is time for another warning.
-    pub(crate) fn may_warn(&self) -> bool {
-        is_due(&self.warned)
-    }
 }
 
 pub(crate) fn raise(count: &AtomicU64) {
@@ -137,6 +132,7 @@ pub(crate) fn raise_by(count: &AtomicU64, by: u64) {
 }
 
 /// Returns whether the last time was more than a second ago; if so, sets it to now.
+#[cfg(feature = "metrics")]
 pub(crate) fn is_due(last: &AtomicU64) -> bool {
     let (now, last_time) = (clock::now(), last.load(Ordering::Relaxed));
     let is_over = last_time == 0 || now.saturating_sub(last_time) >= 1000;

@@ -1,6 +1,7 @@
 //! The servers of a client, and the slots that they own.
 
 mod cluster;
+mod failover;
 mod sentinel;
 mod server_map;
 mod servers;

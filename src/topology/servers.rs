@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::cluster::{self, Seeds};
+use super::failover::FailoverLog;
 use super::sentinel::Sentinels;
 use super::server_map::ServerMap;
 use super::slots::Topology;
@@ -27,6 +28,7 @@ pub(crate) struct Servers<N: Node> {
     refreshing: AtomicBool,
     redirections: AtomicU64,
     failover_timeout: Duration,
+    failovers: Arc<FailoverLog>,
 }
 
 /// How the servers are found.
@@ -107,6 +109,7 @@ impl<N: Node> Servers<N> {
             refreshing,
             redirections,
             failover_timeout,
+            failovers: Arc::default(),
         }
     }
 
@@ -117,7 +120,9 @@ impl<N: Node> Servers<N> {
             Discovery::Sentinel(sentinels) => Discovery::Sentinel(sentinels.of_kind(&settings)),
             Discovery::Cluster(seeds) => Discovery::Cluster(seeds.of_kind(&settings)),
         };
-        Servers::found(discovery, self.template.clone(), settings, self.failover_timeout)
+        let servers =
+            Servers::found(discovery, self.template.clone(), settings, self.failover_timeout);
+        Servers { failovers: self.failovers.clone(), ..servers }
     }
 
     /// The name of the servers in messages, without passwords.
@@ -132,6 +137,11 @@ impl<N: Node> Servers<N> {
     /// The number of the database.
     pub(crate) fn database(&self) -> i64 {
         self.template.information().redis_settings().db()
+    }
+
+    /// Records that the client is open: from now on what happens to its servers is logged.
+    pub(crate) fn open(&self) {
+        self.template.open();
     }
 
     pub(crate) fn failover_timeout(&self) -> Duration {
@@ -309,6 +319,7 @@ impl<N: Node> Servers<N> {
     fn install(&self, topology: Topology) -> Result<()> {
         let nodes = topology.servers().iter().map(|address| self.at(address));
         let nodes = nodes.collect::<Result<_>>()?;
+        self.failovers.found(&topology);
         self.map.replace(topology, nodes);
         Ok(())
     }

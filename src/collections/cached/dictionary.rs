@@ -17,9 +17,9 @@ use crate::codec::Codec;
 use crate::collections::cursor::Cursor;
 use crate::collections::map::RedisDict;
 use crate::collections::map::RedisHashDict;
+use crate::episode::Episode;
 use crate::error::Result;
 use crate::events::Interpreter;
-#[cfg(feature = "metrics")]
 use crate::keys::name_of;
 use crate::listen::Feed;
 use crate::lock::Lock;
@@ -283,7 +283,7 @@ impl<D: Cacheable> Cached<D> {
             source: source.clone(),
             interpreter,
             forget: forget_channel(&collection),
-            #[cfg(feature = "metrics")]
+            outage: Episode::default(),
             name: String::from_utf8_lossy(name_of(&options.base)).into_owned(),
         };
         let feed = Arc::new(executor.feed(options, Arc::new(handler)).await?);

@@ -7,9 +7,11 @@ use std::sync::MutexGuard;
 
 use super::accepted::{Accepted, moment};
 use super::inbox::MAX_BYTES;
+use crate::episode::Episode;
 use crate::keyword::Change;
 use crate::keyword::names::KeywordName;
 use crate::lock::Lock;
+use crate::logs;
 
 /// The changes of a keyword that its hook has yet to receive. Each new value is delivered once,
 /// after all that the server received before it.
@@ -17,6 +19,8 @@ pub(super) struct Changes {
     name: KeywordName,
     is_wanted: bool,
     state: Lock<State>,
+    /// Whether the hook misses changes.
+    is_behind: Episode,
 }
 
 /// Pending changes, and the value that precedes them.
@@ -35,7 +39,7 @@ struct State {
 impl Changes {
     /// Creates the changes of a keyword, which are kept only if `is_wanted`.
     pub(super) fn new(name: KeywordName, is_wanted: bool) -> Self {
-        Self { name, is_wanted, state: Lock::default() }
+        Self { name, is_wanted, state: Lock::default(), is_behind: Episode::default() }
     }
 
     /// Sets the value that precedes the first change, if there is one.
@@ -62,11 +66,15 @@ impl Changes {
         state.push(self.name.to_string(), value, at);
         let is_behind =
             |it: &State| it.ready.len() > MAX_PENDING || it.bytes > MAX_BYTES && it.ready.len() > 1;
-        if is_behind(&state) {
-            log::warn!("{}: `on_change` is too slow and misses changes", self.name);
-        }
+        let is_late = is_behind(&state);
         while is_behind(&state) {
             state.pop();
+        }
+        drop(state);
+        if is_late && self.is_behind.begins() {
+            logs::changes_missed(&self.name);
+        } else if !is_late {
+            self.is_behind.ends();
         }
     }
 

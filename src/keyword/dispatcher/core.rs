@@ -20,6 +20,7 @@ use crate::keyword::names::{KeywordName, REGISTRY, ServiceName};
 use crate::keyword::value::Value;
 use crate::listen::{Feed, FeedHandler, FeedInfo};
 use crate::lock::Lock;
+use crate::logs;
 use crate::reply;
 use crate::request::Request;
 use crate::request::Script;
@@ -132,7 +133,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             Ok(()) => Ok(()),
         };
         if let Err(error) = served {
-            log::warn!("{}: a request was left unanswered: {error}", state.name);
+            logs::request_unanswered(&state.name, &error);
         }
     }
 

@@ -14,6 +14,7 @@ use super::scripts::{ABANDON, CLOSE, RELEASE};
 use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keyword::names::REGISTRY;
+use crate::logs;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::time::Wait;
@@ -47,7 +48,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
         while let Some(request) = self.inbox.pop() {
             let Err(error) = self.refuse_at_shutdown(executor, &request).await else { continue };
-            log::warn!("{}: a request was left unanswered: {error}", self.names);
+            logs::request_unanswered(&self.names, &error);
             if error.code().is_none() {
                 while self.inbox.pop().is_some() {}
             }
@@ -60,7 +61,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             if let Some(request) = state.running()
                 && let Err(error) = self.abandon(executor, state, &request).await
             {
-                log::warn!("{}: a request was left unanswered: {error}", state.name);
+                logs::request_unanswered(&state.name, &error);
             }
         }
         self.release_lease(executor).await
@@ -145,7 +146,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
                 finish(service.wait_for_silence(&client));
             }
             if let Err(error) = finish(service.abandon_and_release(&client)) {
-                log::warn!("{}: its lease is left to expire: {error}", service.names);
+                logs::lease_left(&service.names, &error);
             }
             done.close();
         };

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::MutexGuard;
 
+use crate::episode::Episode;
 use crate::keyword::message::RequestMessage;
 use crate::keyword::names::KeywordName;
 use crate::lock::Lock;
+use crate::logs;
 
 /// A client's request to set a keyword.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +28,11 @@ pub(super) struct WriteCommand {
 
 /// A bounded queue of requests, filled by the feed and emptied by the worker.
 #[derive(Default)]
-pub(super) struct Inbox(Lock<State>);
+pub(super) struct Inbox {
+    state: Lock<State>,
+    /// Whether requests are dropped.
+    is_full: Episode,
+}
 
 /// Queued requests, and the size of their values.
 #[derive(Default)]
@@ -77,11 +83,13 @@ impl Inbox {
             request.text = None;
         }
         if waiting >= MAX_REFUSALS {
-            return log::warn!(
-                "{}: a request was dropped, because too many are waiting",
-                request.keyword
-            );
+            drop(state);
+            if self.is_full.begins() {
+                logs::request_dropped(&request.keyword);
+            }
+            return;
         }
+        self.is_full.ends();
         state.bytes += request.bytes();
         state.requests.push_back(request);
     }
@@ -98,7 +106,7 @@ impl Inbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock()
+        self.state.lock()
     }
 }
 

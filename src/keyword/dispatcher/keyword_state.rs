@@ -21,6 +21,7 @@ use crate::keyword::kind::Kind;
 use crate::keyword::names::KeywordName;
 use crate::keyword::value::Value;
 use crate::lock::Lock;
+use crate::logs;
 
 /// The state of one keyword, shared by the worker, the hooks and the program.
 pub(crate) struct KeywordState<E> {
@@ -185,7 +186,7 @@ impl<E: RoundTrips> KeywordState<E> {
     fn call_change_hook(&self, change: &Change) {
         let Some(hook) = &self.keyword.hooks.changed else { return };
         if catch_unwind(AssertUnwindSafe(|| hook(change))).is_err() {
-            log::warn!("{}: `on_change` panicked", self.name);
+            logs::change_hook_panicked(&self.name);
         }
     }
 

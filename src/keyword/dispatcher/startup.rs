@@ -13,6 +13,7 @@ use crate::keys::escape;
 use crate::keyword::names::REGISTRY;
 use crate::limits;
 use crate::listen::{FeedOptions, OF_STRINGS};
+use crate::logs;
 use crate::reply;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -208,7 +209,7 @@ fn initial_value<E: RoundTrips>(state: &KeywordState<E>, (value, status): Found)
             InitialValue::Keep(None)
         }
         Err(why) if state.has_value() && !text.is_empty() => {
-            log::warn!("{}: its previous value is no longer allowed and was dropped", state.name);
+            logs::value_dropped(&state.name);
             InitialValue::Drop(format!("the previous value was dropped: {why}"))
         }
         _ => InitialValue::Clear,

@@ -14,6 +14,7 @@ use super::scripts::RENEW;
 use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keyword::names::{KeywordName, REGISTRY};
+use crate::logs;
 use crate::reply;
 use crate::request::Request;
 
@@ -95,7 +96,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     async fn take(self: &Arc<Self>, request: WriteCommand) {
         let Some(state) = self.keywords.get(&request.keyword) else {
             if let Err(error) = self.refuse_unknown(&request).await {
-                log::warn!("{}: a request was left unanswered: {error}", request.keyword);
+                logs::request_unanswered(&request.keyword, &error);
             }
             return;
         };
@@ -103,7 +104,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             Ok(false) => {}
             Ok(true) => return,
             Err(error) => {
-                return log::warn!("{}: a request was left unanswered: {error}", request.keyword);
+                return logs::request_unanswered(&request.keyword, &error);
             }
         }
         if state.keyword.hooks.is_idle() {
@@ -128,7 +129,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let executor = self.executor.clone();
         executor.background(async move {
             if let Err(error) = self.refresh(&state).await {
-                log::warn!("{}: its value could not be determined: {error}", state.name);
+                logs::value_undetermined(&state.name, &error);
             }
         });
     }
@@ -163,7 +164,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
             self.wait_for_silence(&self.executor).await;
         }
         if let Err(error) = self.abandon_and_release(&self.executor).await {
-            log::warn!("{}: its lease is left to expire: {error}", self.names);
+            logs::lease_left(&self.names, &error);
             self.life.fail(error);
         }
     }

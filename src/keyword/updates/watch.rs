@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::buffer::UpdateBuffer;
 use super::monitor::{Monitor, next};
 use crate::client::RoundTrips;
+use crate::episode::Episode;
 use crate::error::{Error, KeywordError, Result};
 use crate::handler_result::{HandlerResult, contained};
 use crate::keyword::client::Service;
 use crate::keyword::client::one;
 use crate::keyword::reading::Reading;
 use crate::listen::Feed;
+use crate::logs;
 use crate::time::Deadline;
 use crate::time::Wait;
 
@@ -91,19 +93,23 @@ async fn call_back<E: RoundTrips, R: HandlerResult<(), E>>(
     buffer: Arc<UpdateBuffer>,
     callback: impl Fn(Reading) -> R + Send + Sync,
 ) {
+    let is_interrupted = Episode::default();
     loop {
         match next(executor.clone(), buffer.clone(), Wait::Forever).await {
             Ok(None) => return,
             Ok(Some(Ok(reading))) => {
+                is_interrupted.ends();
                 let keyword = reading.keyword.clone();
                 let call = async { callback(reading).answer().await };
                 if let Err(error) = contained(call).await {
-                    log::warn!("a callback for the keyword {keyword} failed: {error}");
+                    logs::watch_callback_failed(&keyword, &error);
                 }
             }
-            Ok(Some(Err(error))) => log::warn!("a keyword cannot be watched: {error}"),
+            Ok(Some(Err(error))) => logs::watch_interrupted(&error),
             Err(error) => {
-                log::warn!("keywords cannot be watched: {error}");
+                if is_interrupted.begins() {
+                    logs::watch_interrupted(&error);
+                }
                 executor.wait(buffer.signal.raised(), PAUSE).await;
             }
         }

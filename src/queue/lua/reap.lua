@@ -2,7 +2,8 @@
 -- KEYS: queue, consumers, dead, gone, held, counts, settings, then the list of each consumer.
 -- ARGV: lease in milliseconds, max_deliveries, dead_capacity (settings take precedence over the
 -- last two), then the ids of the consumers in the order of their lists.
--- Reply: how many of the consumers are finished, counted from the first.
+-- Reply: how many of the consumers are finished, counted from the first; how many had jobs that were
+-- taken back; how many jobs were, and how many of these were buried.
 local queue, consumers, dead = KEYS[1], KEYS[2], KEYS[3]
 local gone, held, counts = KEYS[4], KEYS[5], KEYS[6]
 local stored = redis.call('HMGET', KEYS[7], 'max_deliveries', 'dead_capacity')
@@ -13,12 +14,12 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('LLEN', queue)
 redis.call('LLEN', dead)
 redis.call('ZREM', consumers, '')
-local left, number = 1000, 0
+local left, number, holders, buried = 1000, 0, 0, 0
 
 -- Takes back from the end of the list, so that the items keep their order at the head of the queue.
 local function take_back(id, claimed)
   local items, back = redis.call('LRANGE', claimed, -left, -1), {}
-  local tombstone = header .. '-' .. id
+  local tombstone, before = header .. '-' .. id, number
   for i = 1, #items do
     if items[i] ~= tombstone then
       local deliveries, name, payload, mark = parse(items[i])
@@ -26,6 +27,7 @@ local function take_back(id, claimed)
       if name == '' then name = new_id(clock, id, number) end
       local again, delivered = lose(deliveries, name, payload, mark)
       if delivered >= most and delivered > deliveries then
+        buried = buried + 1
         bury(dead, capacity, counts, now, again, 'its consumer was lost while holding it')
       else
         table.insert(back, 1, again)
@@ -44,6 +46,7 @@ local function take_back(id, claimed)
   -- A process that was stopped before it began to wait may continue within a day.
   redis.call('ZADD', gone, now + 86400000, id)
   left = left - #items
+  if number > before then holders = holders + 1 end
 end
 
 local through = 0
@@ -59,4 +62,4 @@ for i = 4, #ARGV do
   through = through + 1
 end
 redis.call('PEXPIRE', gone, 8640000000)
-return through
+return {through, holders, number, buried}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::client::{Client, Executor};
 use crate::error::Result;
 use crate::limits::PAGE;
+use crate::logs;
 use crate::queue::keys::{ConsumerId, Keys};
 use crate::queue::scripts::{EXPIRED, REAP, RETIRED};
 use crate::queue::settings::QueueSettings;
@@ -75,15 +76,24 @@ impl Reaper {
 
     /// Takes back the jobs of all of some lost consumers.
     fn take_back(&self, client: &Client, mut lost: &[ConsumerId]) -> Result<()> {
-        while !lost.is_empty() {
-            lost = &lost[self.take_some_back(client, lost)?.min(lost.len())..];
+        let mut all = Reaped::default();
+        let mut taken = Ok(());
+        while !lost.is_empty() && taken.is_ok() {
+            taken = self.take_some_back(client, lost).map(|reaped| {
+                lost = &lost[reaped.finished.min(lost.len())..];
+                all.consumers += reaped.consumers;
+                all.jobs += reaped.jobs;
+                all.buried += reaped.buried;
+            });
         }
-        Ok(())
+        if all.jobs > 0 {
+            logs::jobs_taken_over(self.keys.queue(), all.consumers, all.jobs, all.buried);
+        }
+        taken
     }
 
-    /// Takes back the jobs of the first of some consumers. Returns how many of the consumers are
-    /// finished.
-    fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<usize> {
+    /// Takes back the jobs of the first of some consumers.
+    fn take_some_back(&self, client: &Client, lost: &[ConsumerId]) -> Result<Reaped> {
         let (keys, lost) = (&self.keys, &lost[..lost.len().min(MAX_REAPED)]);
         let SharedSettings { lease, max_deliveries, dead_capacity } = self.shared_settings();
         let request = Request::script(&REAP, 7 + lost.len()).key(keys.queue());
@@ -94,7 +104,7 @@ impl Reaper {
         let request = request.number(lease.as_millis());
         let request = request.number(max_deliveries).number(dead_capacity);
         let request = lost.iter().fold(request, |request, id| request.arg(id.as_bytes()));
-        client.run(request.returns(reply::count))
+        client.run(request.returns(reaped))
     }
 
     /// Appends the lists of some ids, and the ids.
@@ -102,6 +112,27 @@ impl Reaper {
         let lists = ids.iter().map(|id| self.keys.claimed(id));
         let request = lists.fold(request, |request, list| request.key(&list));
         ids.iter().fold(request, |request, id| request.arg(id.as_bytes()))
+    }
+}
+
+/// The work of `reap.lua`.
+#[derive(Default)]
+struct Reaped {
+    /// How many of the consumers are finished, counted from the first.
+    finished: usize,
+    /// How many had jobs that were taken back.
+    consumers: usize,
+    /// How many jobs were taken back, and how many of these went to the dead-letter queue.
+    jobs: usize,
+    buried: usize,
+}
+
+fn reaped(reply: Reply<'_>) -> Result<Reaped> {
+    let request = reply.request;
+    let numbers = reply::sequence(reply)?.map(|value| reply::count(Reply { value, request }));
+    match numbers.collect::<Result<Vec<_>>>()?[..] {
+        [finished, consumers, jobs, buried] => Ok(Reaped { finished, consumers, jobs, buried }),
+        _ => Err(reply::unexpected_count(request)),
     }
 }
 
@@ -155,8 +186,8 @@ mod tests {
         let lost = Request::write("ZADD").key(consumers).number(1).arg(&known);
         client.run(lost.returns(reply::count)).unwrap();
         let id = [ConsumerId::parse(&known)];
-        let through = reaper.take_some_back(&client, &id).unwrap();
-        assert_eq!(through, 0, "a script takes no more than 1,000");
+        let reaped = reaper.take_some_back(&client, &id).unwrap();
+        assert_eq!((reaped.finished, reaped.jobs), (0, 1000), "a script takes no more");
 
         let error = held.pop().unwrap().done_now().unwrap_err();
         assert!(matches!(error, Error::LeaseLost { .. }), "{error:?}");

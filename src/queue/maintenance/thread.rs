@@ -152,9 +152,9 @@ impl MaintenanceThread {
         let alive = client.run(request.returns(alive))?;
         for ((session, (consumer, ..)), alive) in heartbeats.into_iter().zip(alive) {
             if alive {
-                session.ledger().renewed(&consumer, sent)
+                session.ledger().renewed(&consumer, sent);
             } else {
-                session.ledger().lost(&consumer)
+                session.lost(&consumer);
             }
         }
         Ok(())

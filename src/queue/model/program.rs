@@ -126,7 +126,7 @@ impl ConsumingProgram {
                 self.remember(items);
             }
             (ConsumerRequest::RenewLease(id), ConsumerReply::Renewed(false)) => {
-                self.ledger.lost(&id)
+                self.ledger.lost(&id);
             }
             (ConsumerRequest::Leave(id), _) => self.ledger.left(&id),
             _ => {}

@@ -11,7 +11,8 @@ use super::wire::{DIVERGED, FENCED, PAUSED, poll_command};
 use crate::client::RoundTrips;
 use crate::error::{Attempt, Error, Result};
 use crate::lock::Lock;
-use crate::queue::keys::{ConsumerIds, Keys};
+use crate::logs;
+use crate::queue::keys::{ConsumerId, ConsumerIds, Keys};
 use crate::queue::maintenance::MaintenanceHandle;
 use crate::queue::scripts::POLL;
 use crate::queue::settings::QueueSettings;
@@ -89,6 +90,14 @@ impl ConsumerSession {
         let decided = self.ledger().jobs.decide(number, fate.bounded(), Instant::now());
         self.maintenance.wake();
         decided
+    }
+
+    /// Records that the server does not know a consumer any more.
+    pub(crate) fn lost(&self, consumer: &ConsumerId) {
+        let lost = self.ledger().lost(consumer);
+        if let Some(jobs) = lost {
+            logs::lease_lost(self.keys.queue(), consumer, jobs);
+        }
     }
 
     /// Gives back all running jobs, each of which counts as a failed delivery.
@@ -219,7 +228,10 @@ impl ConsumerSession {
         let pending = PendingPoll::new(&self.ledger, poll);
         match executor.send(command).await {
             Ok((status @ (FENCED | DIVERGED), ..)) => {
-                pending.refused(status == DIVERGED);
+                let consumer = pending.refused(status == DIVERGED);
+                if let Some((consumer, jobs)) = consumer {
+                    logs::lease_lost(self.keys.queue(), &consumer, jobs);
+                }
                 Err(Error::LeaseLost { attempt: Box::new(attempt) })
             }
             Ok((status, due, items)) => {

@@ -14,3 +14,4 @@ pub(super) use self::ledger::{Fate, tombstone};
 pub(super) use self::ledger::{
     Leave, Ledger, LedgerRequest, REPORT_TIMEOUT, Recovery, RequestOutcome,
 };
+pub(super) use self::wire::GIVEN_BACK;

@@ -6,6 +6,7 @@ use super::ledger::{Ledger, LedgerRequest, RequestOutcome};
 use crate::error::Error;
 use crate::error::code::refuses_whole_script;
 use crate::lock::Lock;
+use crate::queue::keys::ConsumerId;
 
 /// A poll in flight. If it is dropped, its outcome is unknown.
 pub(crate) struct PendingPoll<'a> {
@@ -39,13 +40,17 @@ impl<'a> PendingPoll<'a> {
     }
 
     /// Records that the poll was refused, since the server does not know the consumer, or not as it
-    /// should.
-    pub(crate) fn refused(mut self, is_known: bool) {
-        if let Some(poll) = self.poll.take() {
-            let mut ledger = self.ledger.lock();
-            ledger.finish(&poll, RequestOutcome::NotSent, self.sent);
-            if is_known { ledger.diverged(&poll.consumer) } else { ledger.lost(&poll.consumer) }
+    /// should. Returns the consumer that has lost its lease, if it has, and how many jobs it lost.
+    pub(crate) fn refused(mut self, is_known: bool) -> Option<(ConsumerId, usize)> {
+        let poll = self.poll.take()?;
+        let mut ledger = self.ledger.lock();
+        ledger.finish(&poll, RequestOutcome::NotSent, self.sent);
+        if is_known {
+            ledger.diverged(&poll.consumer);
+            return None;
         }
+        let jobs = ledger.lost(&poll.consumer)?;
+        Some((poll.consumer, jobs))
     }
 }
 

@@ -9,6 +9,7 @@ use super::pending_poll::outcome;
 use super::wire::recover_command;
 use crate::client::RoundTrips;
 use crate::error::Result;
+use crate::logs;
 
 impl ConsumerSession {
     /// Resolves a doubt: a new id takes over the server's list of the old one. Returns whether no
@@ -31,7 +32,11 @@ impl ConsumerSession {
         match result {
             Ok((sequence, items)) => {
                 self.left_to_maintenance.store(false, Ordering::Release);
-                self.ledger().recovered(recovery, sequence, items, sent);
+                let former = recovery.former.last().cloned();
+                let lost = self.ledger().recovered(recovery, sequence, items, sent);
+                if let (Some(jobs), Some(former)) = (lost, former) {
+                    logs::lease_lost(self.keys.queue(), &former, jobs);
+                }
                 Ok(())
             }
             Err(error) => {

@@ -40,7 +40,7 @@ pub(crate) fn poll_command(
         let (name, time, reason) = match fate {
             Fate::Retry(time, reason) => ("retry", *time, reason.as_str()),
             Fate::Bury(reason) => ("bury", none, reason.as_str()),
-            Fate::GivenBack => ("back", none, "it was given back as often as it may be delivered"),
+            Fate::GivenBack => ("back", none, GIVEN_BACK),
             Fate::Released => ("unseen", none, ""),
             Fate::Lost => ("lost", none, "its consumer was lost while holding it"),
             Fate::Running => ("begun", none, ""),
@@ -100,6 +100,9 @@ fn next(values: &mut impl Iterator<Item = Value>, request: &Request) -> Result<i
     let value = values.next().ok_or_else(|| reply::unexpected_count(request))?;
     reply::integer(Reply { value, request })
 }
+
+/// The reason of a job that was given back as often as it may be delivered.
+pub(crate) const GIVEN_BACK: &str = "it was given back as often as it may be delivered";
 
 /// The statuses of `poll.lua`. The consumer is not registered, and nothing was changed.
 pub(crate) const FENCED: i64 = 0;

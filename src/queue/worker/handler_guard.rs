@@ -13,7 +13,6 @@ use crate::queue::settings::QueueSettings;
 /// begun, and released otherwise.
 pub(crate) struct HandlerGuard {
     handle: JobHandle,
-    deliveries: u32,
     settings: QueueSettings,
     begun: bool,
 }
@@ -24,9 +23,8 @@ impl HandlerGuard {
         job: Job<T, E>,
         settings: QueueSettings,
     ) -> (Job<T, E>, Self) {
-        let deliveries = job.deliveries();
         let (job, handle) = job.entrusted();
-        (job, Self { handle, deliveries, settings, begun: false })
+        (job, Self { handle, settings, begun: false })
     }
 
     /// Records that the handler begins, so that the job counts as delivered.
@@ -47,7 +45,7 @@ impl HandlerGuard {
 
     /// The fate of a failed job: a retry after its backoff.
     fn failed(&self, reason: String) -> Fate {
-        Fate::Retry(self.settings.pause(self.deliveries), reason)
+        Fate::Retry(self.settings.pause(self.handle.deliveries), reason)
     }
 }
 

@@ -13,7 +13,8 @@ use crate::queue::work_queue::WorkQueue;
 /// `AsyncClient`.
 ///
 /// `Ok` means that the job is done. An error becomes the reason of the failure, as its `Display`
-/// shows it.
+/// shows it (`{:#}`). One in a `Box<dyn Error>`, as in [`WorkQueue::worker_with`], is followed by its
+/// sources: `a: b: c`.
 #[diagnostic::on_unimplemented(
     message = "a handler of jobs on `{E}` cannot return `{Self}`",
     label = "the return type of this handler is not a result of a job",
@@ -42,7 +43,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     pub fn worker<F, R>(&self, handler: F) -> Worker<T, E, F>
     where
         F: Fn(Job<T, E>) -> R + Send + Sync + 'static,
-        R: JobResult<E, Error: Display>,
+        R: JobResult<E, Error: Display + 'static>,
     {
         Worker::new(self, handler)
     }

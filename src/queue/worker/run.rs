@@ -11,7 +11,7 @@ use super::waiting_jobs::WaitingJobs;
 use crate::client::AsyncClient;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, reason};
 use crate::queue::consumer::{Consumer, HandlerCapacity, MAX_BATCH};
 use crate::queue::job::Job;
 use crate::queue::work_queue::WorkQueue;
@@ -125,7 +125,7 @@ impl<T, F, X> Worker<T, Client, F>
 where
     T: Codec,
     F: Fn(Job<T>) -> std::result::Result<(), X> + Send + Sync + 'static,
-    X: Display,
+    X: Display + 'static,
 {
     /// Runs until it is stopped, with a thread for each handler. Jobs that no handler has begun are
     /// released: they return to the head of the queue, and count as not delivered. Returns how many
@@ -142,7 +142,7 @@ where
         for _ in 0..self.concurrency {
             let (waiting, end, held) = (waiting.clone(), end.clone(), held.clone());
             let (handler, stop) = (self.handler.clone(), stop.clone());
-            let handle = move |job| handler(job).map_err(|error| error.to_string());
+            let handle = move |job| handler(job).map_err(|error| reason(&error));
             let work = move || {
                 while let Some((job, mut guard)) = waiting.wait_pop(|| stop.is_stopped()) {
                     guard.begin();
@@ -202,7 +202,7 @@ where
     T: Codec,
     F: Fn(Job<T, AsyncClient>) -> R + Send + Sync + 'static,
     R: Future<Output = std::result::Result<(), X>> + Send + 'static,
-    X: Display,
+    X: Display + 'static,
 {
     /// Runs until it is stopped, with as many tasks as handlers may run at the same time. Jobs that
     /// no handler has begun are released: they return to the head of the queue, and count as not
@@ -232,7 +232,7 @@ where
             async move {
                 while let Some((job, mut guard)) = next() {
                     guard.begin();
-                    let handle = async { handler(job).await.map_err(|error| error.to_string()) };
+                    let handle = async { handler(job).await.map_err(|error| reason(&error)) };
                     guard.conclude(AssertUnwindSafe(handle).catch_unwind().await);
                     consume_budget().await;
                 }

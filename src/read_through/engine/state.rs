@@ -11,9 +11,11 @@ use super::nesting::CacheId;
 use super::single_flight::SingleFlight;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
+use crate::episode::Episode;
 use crate::error::{Attempt, Error, Result};
 use crate::keys::name_of;
 use crate::limits::PAGE;
+use crate::logs;
 use crate::read_through::freshness::{Age, Freshness};
 use crate::read_through::loader::Loaders;
 use crate::read_through::policy::CachePolicy;
@@ -32,6 +34,8 @@ pub(crate) struct Engine<I: EntryIds, V: Codec<Owned: Sync>, E: RoundTrips, A> {
     pub(crate) loaders: Loaders<I::Owned, V::Owned, A>,
     pub(crate) flights: Arc<SingleFlight<V::Owned>>,
     pub(crate) counts: ReadThroughCounters,
+    /// Whether it loads without Redis.
+    pub(crate) outage: Episode,
     /// The number of background loads.
     pub(crate) refreshing: Arc<AtomicUsize>,
     #[cfg(feature = "near-cache")]
@@ -78,6 +82,7 @@ where
         let mut seen = Vec::with_capacity(locations.len());
         for locations in locations.chunks(PAGE) {
             let replies = self.executor.send_all(self.commands.lookup(locations, wanted)).await?;
+            self.outage.ends();
             let stored = self.commands.looked_up(locations.len(), wanted, replies)?;
             seen.extend(stored.into_iter().map(|stored| self.seen(stored)));
         }
@@ -114,9 +119,8 @@ where
             return Err(error);
         }
         raise(&self.counts.without_redis);
-        if self.counts.may_warn() {
-            let name = name_of(&self.prefix).escape_ascii();
-            log::warn!("the cache {name} loads without Redis: {error}");
+        if self.outage.begins() {
+            logs::loads_without_redis(name_of(&self.prefix), &error);
         }
         Ok(())
     }

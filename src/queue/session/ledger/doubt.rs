@@ -77,20 +77,22 @@ impl Ledger {
     }
 
     /// Records that a recovery brought `items`. `sequence` is that of the last applied poll,
-    /// or `None` if the server did not know the consumer.
+    /// or `None` if the server did not know the consumer. Returns how many jobs were lost, if the
+    /// lease was.
     pub(crate) fn recovered(
         &mut self,
         recovery: Recovery,
         sequence: Option<u16>,
         items: Vec<Vec<u8>>,
         sent: Instant,
-    ) {
+    ) -> Option<usize> {
         (self.claims, self.polls) = (false, false);
         if self.known && sequence.is_none() {
             // A job from a wait in doubt may arrive after the server has forgotten them all.
             self.retired.extend(recovery.former);
-            return self.start_over();
+            return Some(self.start_over());
         }
+        let was_known = self.known;
         (self.consumer, self.known) = (recovery.consumer, true);
         (self.in_doubt, self.wait_in_doubt, self.waited) = (false, false, false);
         self.former.clear();
@@ -103,10 +105,11 @@ impl Ledger {
         self.sequence = sequence;
         let trusts = self.mutants.has(LedgerMutant::RecoversWhateverThereIs);
         if (std::mem::take(&mut self.diverged) || !has_all) && !trusts {
-            self.jobs.forget();
+            let lost = self.jobs.forget();
             let counts = self.mutants.has(LedgerMutant::CountsWhatComesBack);
             let fate = if counts { Fate::GivenBack } else { Fate::Lost };
-            return items.iter().for_each(|_| self.jobs.append_decided(fate.clone(), sent));
+            items.iter().for_each(|_| self.jobs.append_decided(fate.clone(), sent));
+            return (was_known || lost > 0).then_some(lost);
         }
         let tombstone = tombstone(&self.consumer);
         for item in items.into_iter().skip(self.jobs.len()) {
@@ -116,6 +119,7 @@ impl Ledger {
                 self.jobs.append(vec![item], sent)
             }
         }
+        None
     }
 
     /// Returns whether a list of some length may be the consumer's, after a poll.
@@ -139,26 +143,28 @@ impl Ledger {
     }
 
     /// Records that the server does not know the consumer any more: others have got its jobs. If
-    /// the ledger is in doubt, the cause may be its own recovery.
-    pub(crate) fn lost(&mut self, consumer: &ConsumerId) {
+    /// the ledger is in doubt, the cause may be its own recovery. Returns how many jobs were lost, if
+    /// the lease was.
+    pub(crate) fn lost(&mut self, consumer: &ConsumerId) -> Option<usize> {
         if *consumer == self.consumer
             && !self.in_doubt
             && !self.mutants.has(LedgerMutant::GoesOnWhenLost)
         {
             self.retired.push(self.consumer.clone());
-            self.start_over();
+            return Some(self.start_over());
         }
+        None
     }
 
-    /// Starts over with a new id and no jobs.
-    pub(crate) fn start_over(&mut self) {
+    /// Starts over with a new id and no jobs. Returns how many there were.
+    pub(crate) fn start_over(&mut self) -> usize {
         self.consumer = self.ids.next();
         (self.known, self.in_doubt, self.diverged) = (false, false, false);
         self.wait_in_doubt = false;
         self.sequence = 0;
         self.former.clear();
         self.doubted = None;
-        self.jobs.forget();
+        self.jobs.forget()
     }
 }
 

@@ -220,11 +220,11 @@ impl Jobs {
         });
     }
 
-    /// Forgets all jobs, which now belong to others.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets all jobs, which now belong to others. Returns how many there were.
+    pub(crate) fn forget(&mut self) -> usize {
         self.first_kept = self.next;
-        self.entries.clear();
         self.ready.clear();
+        std::mem::take(&mut self.entries).len()
     }
 
     /// Closes the list, and releases the jobs that were not handed out.
@@ -281,6 +281,11 @@ impl Fate {
             reason.push('…');
         }
         self
+    }
+
+    /// Returns whether the delivery failed.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self, Fate::Retry(..) | Fate::Bury(_) | Fate::GivenBack)
     }
 
     fn is_decided(&self) -> bool {
