@@ -5,6 +5,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use tracing::field::display;
 use tracing::{error, info, warn};
 
 const CONNECTION: &str = "redis_collections::connection";
@@ -18,24 +19,24 @@ const READ_THROUGH: &str = "redis_collections::read_through";
 const KEYWORD: &str = "redis_collections::keyword";
 
 pub(crate) fn connection_lost(server: &str, error: &dyn Display) {
-    warn!(target: CONNECTION, server, %error, "lost the connection to a server");
+    warn!(target: CONNECTION, %server, %error, "lost the connection to a server");
 }
 
 pub(crate) fn connection_restored(server: &str, outage: Duration) {
     let outage_ms = milliseconds(outage);
-    info!(target: CONNECTION, server, outage_ms, "restored the connection to a server");
+    info!(target: CONNECTION, %server, outage_ms, "restored the connection to a server");
 }
 
 pub(crate) fn demoted(server: &str, code: &str) {
-    warn!(target: FAILOVER, server, code, "a server is not a master");
+    warn!(target: FAILOVER, %server, %code, "a server is not a master");
 }
 
 pub(crate) fn promoted(server: &str) {
-    info!(target: FAILOVER, server, "a server is a master again");
+    info!(target: FAILOVER, %server, "a server is a master again");
 }
 
 pub(crate) fn failed_over(from: &str, to: &str, slots: usize) {
-    warn!(target: FAILOVER, from, to, slots, "another server is the master");
+    warn!(target: FAILOVER, %from, %to, slots, "another server is the master");
 }
 
 pub(crate) fn lease_lost(queue: &[u8], consumer: &dyn Display, jobs: usize) {
@@ -55,39 +56,39 @@ pub(crate) fn job_failed(
     delay: Duration,
     error: &str,
 ) {
-    let (queue, delay_ms) = (queue.escape_ascii(), milliseconds(delay));
-    warn!(target: QUEUE, %queue, job, deliveries, delay_ms, error, "a job failed and is retried");
+    let (queue, job, delay_ms) = (queue.escape_ascii(), job.map(display), milliseconds(delay));
+    warn!(target: QUEUE, %queue, job, deliveries, delay_ms, %error, "a job failed and is retried");
 }
 
 pub(crate) fn job_buried(queue: &[u8], job: Option<&str>, deliveries: u32, error: &str) {
-    let queue = queue.escape_ascii();
-    error!(target: QUEUE, %queue, job, deliveries, error, "a job goes to the dead-letter queue");
+    let (queue, job) = (queue.escape_ascii(), job.map(display));
+    error!(target: QUEUE, %queue, job, deliveries, %error, "a job goes to the dead-letter queue");
 }
 
 pub(crate) fn job_undecodable(queue: &[u8], job: Option<&str>, deliveries: u32, error: &str) {
-    let queue = queue.escape_ascii();
-    error!(target: QUEUE, %queue, job, deliveries, error, "a job cannot be decoded");
+    let (queue, job) = (queue.escape_ascii(), job.map(display));
+    error!(target: QUEUE, %queue, job, deliveries, %error, "a job cannot be decoded");
 }
 
 pub(crate) fn setting_replaced(queue: &[u8], setting: &str, from: u64, to: u64) {
     let queue = queue.escape_ascii();
-    warn!(target: QUEUE, %queue, setting, from, to, "replaced a setting of another program");
+    warn!(target: QUEUE, %queue, %setting, from, to, "replaced a setting of another program");
 }
 
 pub(crate) fn setting_overruled(queue: &[u8], setting: &str, from: u64, to: u64) {
     let queue = queue.escape_ascii();
-    warn!(target: QUEUE, %queue, setting, from, to, "another program overrules a setting");
+    warn!(target: QUEUE, %queue, %setting, from, to, "another program overrules a setting");
 }
 
 #[cfg(feature = "near-cache")]
 pub(crate) fn near_cache_disconnected(cache: &str) {
-    warn!(target: NEAR_CACHE, cache, "a near cache is disconnected");
+    warn!(target: NEAR_CACHE, %cache, "a near cache is disconnected");
 }
 
 #[cfg(feature = "near-cache")]
 pub(crate) fn near_cache_restored(cache: &str, outage: Duration) {
     let outage_ms = milliseconds(outage);
-    info!(target: NEAR_CACHE, cache, outage_ms, "a near cache is connected again");
+    info!(target: NEAR_CACHE, %cache, outage_ms, "a near cache is connected again");
 }
 
 pub(crate) fn foreign_writes_unseen(collection: &[u8], error: &dyn Display) {

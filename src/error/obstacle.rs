@@ -27,6 +27,11 @@ pub(crate) fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
             Some(&**shared)
         } else if let Some(shared) = error.downcast_ref::<Arc<io::Error>>() {
             Some(&**shared)
+        } else if let Some(Error::Connect { source, .. } | Error::ConnectionLost { source, .. }) =
+            error.downcast_ref()
+        {
+            // Not all causes are among the sources.
+            Some(&**source)
         } else if let Some(error) = error.downcast_ref::<io::Error>() {
             error.get_ref().map(|inner| inner as _)
         } else {

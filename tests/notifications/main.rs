@@ -11,10 +11,10 @@ use redis_collections::{
     RedisList, RedisSet,
 };
 use support::contract::{ok, on_both_kinds, settle};
+use support::events::{collect_events, events_with};
 use support::eventually;
 use support::kinds::Kind;
 use support::servers::{PATIENCE, query, run};
-use support::warnings::{collect_warnings, warnings_with};
 
 on_both_kinds! {
     a_server_is_asked_for_the_kinds_of_notifications_that_it_knows,
@@ -149,12 +149,16 @@ impl Blind {
 }
 
 async fn missing_notifications_are_reported<C: Kind>() {
-    collect_warnings();
+    collect_events();
     for blind in [Blind::ConfigRenamed, Blind::ConfigForbidden, Blind::ChannelForbidden] {
         let (server, client): (_, C) = blind.start().await;
         let kind = std::any::type_name::<C>().rsplit(':').next().unwrap_or_default();
         let name = format!("d:{kind}:{}:", server.port());
-        let warnings = || warnings_with(&name).len();
+        let warnings = || {
+            let unseen = "changes that no writer publishes are unseen";
+            let events = events_with(&format!("{unseen} collection={name}"));
+            events.len()
+        };
         let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, &*name);
         let mut events = ok!(dict.subscribe("*"));
         assert!(!events.sees_foreign_writes());

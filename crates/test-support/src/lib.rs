@@ -5,6 +5,7 @@
 pub mod concurrent;
 pub mod contract;
 pub mod counters;
+pub mod events;
 pub mod kinds;
 pub mod leftovers;
 pub mod maps;
@@ -14,7 +15,6 @@ pub mod python;
 pub mod servers;
 pub mod staleness;
 pub mod waiting;
-pub mod warnings;
 pub mod wire;
 pub mod workload;
 

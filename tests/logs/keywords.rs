@@ -1,0 +1,169 @@
+//! Dispatchers and watches of keywords.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis_collections::keyword::{self, Dispatcher, Keyword, Reading};
+use redis_collections::{Client, LocalServer};
+use support::contract::{ok, on_both_kinds, settle};
+use support::events::{collect_events, events_with};
+use support::kinds::{Kind, SourceDown};
+use support::servers::proxy::{Direction, Proxy};
+use support::servers::{PATIENCE, query};
+use support::wire::Wire;
+
+use crate::{assert_events, events_until};
+
+on_both_kinds! {
+    a_previous_value_that_is_dropped_is_reported,
+    hooks_that_panic_or_fail_are_reported,
+    a_watch_reports_what_it_cannot_read,
+    a_change_hook_that_is_too_slow_is_reported_once,
+    a_request_that_is_left_unanswered_is_reported,
+    requests_that_are_too_many_are_reported_once,
+    a_lease_that_is_left_is_reported,
+}
+
+const TARGET: &str = "redis_collections::keyword";
+
+/// A keyword of the scenario and kind.
+fn name<C>(name: &str) -> String {
+    format!("{name}_{}", std::any::type_name::<C>().rsplit(':').next().unwrap()).to_uppercase()
+}
+
+async fn connect<C: Kind>(url: &str) -> C {
+    C::build(C::builder(url)).await.expect("a connection")
+}
+
+async fn serve<C: Kind>(client: &C, keyword: Keyword<C>) -> Dispatcher<C> {
+    ok!(Dispatcher::builder("logged").keyword(keyword).lease(PATIENCE).serve(client))
+}
+
+async fn a_previous_value_that_is_dropped_is_reported<C: Kind>() {
+    collect_events();
+    let server = LocalServer::start().unwrap();
+    let keyword = name::<C>("DROPPED");
+    Wire::to(server.url(), "logged").set(&keyword, "s3cret");
+    let client: C = connect(server.url()).await;
+    let _dispatcher = serve(&client, Keyword::integer(&keyword)).await;
+    let message = "a previous value is no longer allowed and was dropped";
+    let events = events_with(&keyword);
+    assert_events(&events, &[&format!("WARN {TARGET}: {message} keyword={keyword}")]);
+}
+
+async fn hooks_that_panic_or_fail_are_reported<C: Kind>() {
+    collect_events();
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let (changed, read) = (name::<C>("CHANGED"), name::<C>("READ"));
+    let fails = || C::loading::<keyword::Value>(Err(SourceDown));
+    let panics = |_: &keyword::Change| panic!("a hook of a test");
+    let builder = Dispatcher::builder("logged")
+        .keyword(Keyword::integer(&changed).on_change(panics))
+        .keyword(Keyword::integer(&read).on_read(fails));
+    let dispatcher = ok!(builder.serve(&client));
+    ok!(dispatcher.set(&changed, 1));
+    let expected = format!("ERROR {TARGET}: an `on_change` panicked keyword={changed}");
+    assert_events(&events_until(&changed, &expected), &[&expected]);
+
+    let expected =
+        format!("WARN {TARGET}: the value of a keyword could not be determined keyword={read}");
+    assert_events(&events_until(&read, &expected), &[&expected]);
+
+    let service = keyword::Client::new(&client).service("logged");
+    let fails = |_: Reading| C::loading::<()>(Err(SourceDown));
+    let _watch = ok!(service.watch([&changed], fails));
+    let expected = format!(
+        "ERROR {TARGET}: the callback of a watch failed keyword={changed} error=the source is down"
+    );
+    assert_eq!(events_until(&changed, &expected).len(), 2);
+}
+
+async fn a_watch_reports_what_it_cannot_read<C: Kind>() {
+    collect_events();
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let keyword = name::<C>("UNKNOWN");
+    let service = keyword::Client::new(&client).service("logged");
+    let _watch = ok!(service.watch([&keyword], |_: Reading| C::loading(Ok(()))));
+    let expected = format!("WARN {TARGET}: a watch cannot read its keywords error=");
+    assert_events(&events_until(&keyword, &expected), &[&expected]);
+}
+
+async fn a_change_hook_that_is_too_slow_is_reported_once<C: Kind>() {
+    const HUGE: usize = 24 << 20;
+    collect_events();
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let keyword = name::<C>("SLOW");
+    let gate = Arc::new(Mutex::new(()));
+    let (closed, own) = (gate.lock().unwrap(), gate.clone());
+    let waits = move |_: &keyword::Change| drop(own.lock().unwrap());
+    let dispatcher = serve(&client, Keyword::string(&keyword).on_change(waits)).await;
+    for number in 0..8 {
+        ok!(dispatcher.set(&keyword, number.to_string().repeat(HUGE)));
+    }
+    let message = "an `on_change` is too slow and misses changes";
+    let expected = format!("WARN {TARGET}: {message} keyword={keyword}");
+    assert_events(&events_with(&keyword), &[&expected]);
+    drop(closed);
+}
+
+async fn a_request_that_is_left_unanswered_is_reported<C: Kind>() {
+    collect_events();
+    let server = LocalServer::start().unwrap();
+    let proxy = Arc::new(Proxy::to(server.port()).unwrap());
+    let builder = C::builder(&proxy.url()).response_timeout(Duration::from_millis(500));
+    let client = C::build(builder).await.unwrap();
+    let keyword = name::<C>("UNANSWERED");
+    let held = proxy.clone();
+    let hook = move |_| {
+        held.hold(Direction::Requests);
+        C::loading(Ok(()))
+    };
+    let _dispatcher = serve(&client, Keyword::integer(&keyword).on_write(hook)).await;
+    let writer = Client::open(server.url()).unwrap();
+    let service = keyword::Client::new(&writer).service("logged");
+    assert!(service.write_within(&keyword, 1, Duration::from_millis(1)).is_err());
+    let expected = format!("WARN {TARGET}: a request was left unanswered keyword={keyword} error=");
+    assert_events(&events_until(&keyword, &expected), &[&expected]);
+    proxy.release();
+}
+
+async fn requests_that_are_too_many_are_reported_once<C: Kind>() {
+    collect_events();
+    let server = LocalServer::start().unwrap();
+    let proxy = Proxy::to(server.port()).unwrap();
+    let client: C = connect(&proxy.url()).await;
+    let keyword = name::<C>("MANY");
+    let _dispatcher = serve(&client, Keyword::integer(&keyword)).await;
+    proxy.hold(Direction::Requests);
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let channel = Wire::to(server.url(), "logged").name(&format!(".{keyword}"));
+    for _ in 0..15 {
+        let mut requests = redis::pipe();
+        for _ in 0..10_000 {
+            requests.cmd("PUBLISH").arg(&channel).arg("1").ignore();
+        }
+        let () = requests.query(&mut connection).unwrap();
+    }
+    let message = "requests are dropped because too many are waiting";
+    let expected = format!("WARN {TARGET}: {message} keyword={keyword}");
+    assert_events(&events_until(&keyword, &expected), &[&expected]);
+    proxy.release();
+}
+
+async fn a_lease_that_is_left_is_reported<C: Kind>() {
+    collect_events();
+    let server = LocalServer::start().unwrap();
+    let () = query(server.url(), "ACL SETUSER ann on >pw ~* &* +@all").unwrap();
+    let client = C::build(C::builder(server.url()).user("ann").password("pw")).await.unwrap();
+    let service = name::<C>("LEFT").to_lowercase();
+    let builder = Dispatcher::builder(&service).keyword(Keyword::integer("N")).lease(PATIENCE);
+    let dispatcher = ok!(builder.serve(&client));
+    let () = query(server.url(), "ACL SETUSER ann -@all").unwrap();
+    assert!(settle!(dispatcher.shutdown()).is_err());
+    let message = "the lease of a dispatcher is left to expire";
+    let expected = format!("WARN {TARGET}: {message} service={service} error=");
+    assert_events(&events_with(&service), &[&expected]);
+}
