@@ -33,11 +33,10 @@ async fn a_near_cache_is_disconnected_once_and_connected_again<C: Kind>() {
     proxy.cut();
     call_for(OUTAGE, async || drop(settle!(cached.get("k")))).await;
     proxy.forward();
-    let text = format!("cache={name}");
+    let text = format!("cache={name}:");
     let target = "redis_collections::near_cache";
-    let lost = format!("WARN {target}: a near cache is disconnected cache={name}");
-    let restored =
-        format!("INFO {target}: a near cache is connected again cache={name} outage_ms=");
+    let lost = format!("WARN {target}: a near cache is disconnected {text}");
+    let restored = format!("INFO {target}: a near cache is connected again {text} outage_ms=");
     assert_events(&events_until(&text, &restored), &[&lost, &restored]);
     assert!(eventually(|| cached.stats().is_certain));
     assert_eq!(events_with(&text).len(), 2);
@@ -65,7 +64,7 @@ async fn a_read_through_cache_without_redis_says_so_once<C: Kind>() {
     let client = C::build(C::builder(server.url())).await.unwrap();
     let name = name::<C>("loads");
     let load = |id: u64, ()| C::loading(Ok(Loaded::new(id)));
-    let policy = CachePolicy::new(std::time::Duration::from_secs(60));
+    let policy = CachePolicy::time_to_live(std::time::Duration::from_secs(60));
     let cache: CacheClient<u64, u64, C> = CacheClient::new(&client, &*name, policy, load).unwrap();
     server.stop().unwrap();
     call_for(OUTAGE, async || assert!(ok!(cache.get(&1)).is_some())).await;

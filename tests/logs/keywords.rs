@@ -1,10 +1,11 @@
 //! Dispatchers and watches of keywords.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
+use redis_collections::LocalServer;
 use redis_collections::keyword::{self, Dispatcher, Keyword, Reading};
-use redis_collections::{Client, LocalServer};
 use support::contract::{ok, on_both_kinds, settle};
 use support::events::{collect_events, events_with};
 use support::kinds::{Kind, SourceDown};
@@ -12,7 +13,7 @@ use support::servers::proxy::{Direction, Proxy};
 use support::servers::{PATIENCE, query};
 use support::wire::Wire;
 
-use crate::{assert_events, events_until};
+use crate::{OUTAGE, assert_events, call_for, events_until};
 
 on_both_kinds! {
     a_previous_value_that_is_dropped_is_reported,
@@ -25,6 +26,8 @@ on_both_kinds! {
 }
 
 const TARGET: &str = "redis_collections::keyword";
+/// For as long a dispatcher tries to send an outcome.
+const SHORT_LEASE: Duration = Duration::from_millis(1500);
 
 /// A keyword of the scenario and kind.
 fn name<C>(name: &str) -> String {
@@ -43,7 +46,7 @@ async fn a_previous_value_that_is_dropped_is_reported<C: Kind>() {
     collect_events();
     let server = LocalServer::start().unwrap();
     let keyword = name::<C>("DROPPED");
-    Wire::to(server.url(), "logged").set(&keyword, "s3cret");
+    Wire::to(server.url(), "logged").set(&format!(".{keyword}"), "s3cret");
     let client: C = connect(server.url()).await;
     let _dispatcher = serve(&client, Keyword::integer(&keyword)).await;
     let message = "a previous value is no longer allowed and was dropped";
@@ -60,7 +63,7 @@ async fn hooks_that_panic_or_fail_are_reported<C: Kind>() {
     let panics = |_: &keyword::Change| panic!("a hook of a test");
     let builder = Dispatcher::builder("logged")
         .keyword(Keyword::integer(&changed).on_change(panics))
-        .keyword(Keyword::integer(&read).on_read(fails));
+        .keyword(Keyword::integer(&read).on_read(fails).every(Duration::from_millis(20)));
     let dispatcher = ok!(builder.serve(&client));
     ok!(dispatcher.set(&changed, 1));
     let expected = format!("ERROR {TARGET}: an `on_change` panicked keyword={changed}");
@@ -69,6 +72,8 @@ async fn hooks_that_panic_or_fail_are_reported<C: Kind>() {
     let expected =
         format!("WARN {TARGET}: the value of a keyword could not be determined keyword={read}");
     assert_events(&events_until(&read, &expected), &[&expected]);
+    call_for(OUTAGE, async || assert!(settle!(dispatcher.refresh(&read)).is_err())).await;
+    assert_events(&events_with(&read), &[&expected]);
 
     let service = keyword::Client::new(&client).service("logged");
     let fails = |_: Reading| C::loading::<()>(Err(SourceDown));
@@ -91,22 +96,31 @@ async fn a_watch_reports_what_it_cannot_read<C: Kind>() {
 }
 
 async fn a_change_hook_that_is_too_slow_is_reported_once<C: Kind>() {
-    const HUGE: usize = 24 << 20;
+    const HUGE: usize = 16 << 20;
     collect_events();
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let keyword = name::<C>("SLOW");
     let gate = Arc::new(Mutex::new(()));
     let (closed, own) = (gate.lock().unwrap(), gate.clone());
-    let waits = move |_: &keyword::Change| drop(own.lock().unwrap());
+    let (begin, begun) = mpsc::channel();
+    let waits = move |_: &keyword::Change| {
+        let _ = begin.send(());
+        drop(own.lock().unwrap());
+    };
     let dispatcher = serve(&client, Keyword::string(&keyword).on_change(waits)).await;
-    for number in 0..8 {
+    // The caller whose change is delivered waits for the hook.
+    let (first, own) = (dispatcher.clone(), keyword.clone());
+    let waiting = thread::spawn(move || C::finish(C::settle(first.set(&own, "0"))));
+    begun.recv_timeout(PATIENCE).unwrap();
+    for number in 1..=6 {
         ok!(dispatcher.set(&keyword, number.to_string().repeat(HUGE)));
     }
     let message = "an `on_change` is too slow and misses changes";
     let expected = format!("WARN {TARGET}: {message} keyword={keyword}");
     assert_events(&events_with(&keyword), &[&expected]);
     drop(closed);
+    waiting.join().unwrap().unwrap();
 }
 
 async fn a_request_that_is_left_unanswered_is_reported<C: Kind>() {
@@ -121,10 +135,10 @@ async fn a_request_that_is_left_unanswered_is_reported<C: Kind>() {
         held.hold(Direction::Requests);
         C::loading(Ok(()))
     };
-    let _dispatcher = serve(&client, Keyword::integer(&keyword).on_write(hook)).await;
-    let writer = Client::open(server.url()).unwrap();
-    let service = keyword::Client::new(&writer).service("logged");
-    assert!(service.write_within(&keyword, 1, Duration::from_millis(1)).is_err());
+    let keywords = Keyword::integer(&keyword).on_write(hook);
+    let builder = Dispatcher::builder("logged").keyword(keywords).lease(SHORT_LEASE);
+    let _dispatcher = ok!(builder.serve(&client));
+    Wire::to(server.url(), "logged").ask(&keyword, b"1");
     let expected = format!("WARN {TARGET}: a request was left unanswered keyword={keyword} error=");
     assert_events(&events_until(&keyword, &expected), &[&expected]);
     proxy.release();
@@ -149,7 +163,8 @@ async fn requests_that_are_too_many_are_reported_once<C: Kind>() {
     }
     let message = "requests are dropped because too many are waiting";
     let expected = format!("WARN {TARGET}: {message} keyword={keyword}");
-    assert_events(&events_until(&keyword, &expected), &[&expected]);
+    let dropped = format!("{message} keyword={keyword}");
+    assert_events(&events_until(&dropped, &expected), &[&expected]);
     proxy.release();
 }
 

@@ -31,14 +31,14 @@ fn name<C>(name: &str) -> String {
 }
 
 fn settings() -> QueueSettings {
-    QueueSettings::new().backoff(Duration::ZERO, Duration::ZERO)
+    QueueSettings::new().backoff(Duration::from_millis(1), Duration::from_millis(1))
 }
 
 async fn a_job_that_fails_is_reported_at_each_delivery<C: Kind>() {
     collect_events();
     let client = C::build(C::builder(SERVER.url())).await.unwrap();
     let name = name::<C>("fails");
-    let queue = WorkQueue::<u32, C>::with_settings(&client, &*name, settings().max_deliveries(2));
+    let queue = WorkQueue::<u32, C>::new(&client, &*name).with(settings().max_deliveries(2));
     ok!(queue.push(&41));
     let mut consumer = queue.consumer();
     for _ in 0..2 {
@@ -75,7 +75,7 @@ async fn a_job_that_cannot_be_decoded_is_reported_without_its_bytes<C: Kind>() {
     let client = C::build(C::builder(SERVER.url())).await.unwrap();
     let name = name::<C>("undecodable");
     ok!(RedisList::<String, C>::new(&client, &*name).push_back("s3cret"));
-    let queue = WorkQueue::<u32, C>::with_settings(&client, &*name, settings().max_deliveries(1));
+    let queue = WorkQueue::<u32, C>::new(&client, &*name).with(settings().max_deliveries(1));
     let mut consumer = queue.consumer();
     assert!(ok_within!(consumer.next(Duration::from_millis(50))).is_none());
     ok!(consumer.close());
@@ -96,8 +96,8 @@ async fn a_lost_consumer_is_reported_by_itself_and_by_its_heir<C: Kind>() {
     let settings = QueueSettings::new().lease(Duration::from_millis(500));
     let near = C::build(C::builder(server.url())).await.unwrap();
     let far = C::build(C::builder(proxy.url())).await.unwrap();
-    let lost = WorkQueue::<u32, C>::with_settings(&far, &*name, settings.clone());
-    let heirs = WorkQueue::<u32, C>::with_settings(&near, &*name, settings);
+    let lost = WorkQueue::<u32, C>::new(&far, &*name).with(settings.clone());
+    let heirs = WorkQueue::<u32, C>::new(&near, &*name).with(settings);
     ok!(heirs.push_many(&[1, 2, 3]));
     let mut loser = lost.consumer().batch(3);
     let held = C::settle_within(loser.next_batch(Duration::from_secs(9))).await.unwrap();
@@ -129,7 +129,7 @@ fn a_setting_that_programs_dispute_is_reported_by_both() {
     let queue = |most| {
         let lease = Duration::from_millis(500);
         let settings = QueueSettings::new().max_deliveries(most).lease(lease);
-        WorkQueue::<u32>::with_settings(&client(), name, settings)
+        WorkQueue::<u32>::new(&client(), name).with(settings)
     };
     let (first, second) = (queue(3), queue(4));
     let _first = first.consumer().next(Duration::ZERO).unwrap();
@@ -185,7 +185,7 @@ fn a_dead_job_and_its_event_have_every_cause_of_the_failure() {
     collect_events();
     let stop = StopHandle::new();
     let queue =
-        |name: &str| WorkQueue::<u32>::with_settings(&client(), name, settings().max_deliveries(1));
+        |name: &str| WorkQueue::<u32>::new(&client(), name).with(settings().max_deliveries(1));
     let threads = queue("logged-causes");
     threads.push(&1).unwrap();
     let worker = threads.worker_with((), |_: Job<u32>, ()| {
@@ -209,7 +209,7 @@ fn a_dead_job_and_its_event_have_every_cause_of_the_failure() {
         let client = AsyncClient::open(SERVER.url()).await.unwrap();
         let settings = settings().max_deliveries(1);
         let tasks: WorkQueue<u32, AsyncClient> =
-            WorkQueue::with_settings(&client, "logged-causes-of-tasks", settings);
+            WorkQueue::new(&client, "logged-causes-of-tasks").with(settings);
         tasks.worker_with(stop.clone(), boxed).run(&stop).await.unwrap();
     });
     for queue in [threads, tasks] {

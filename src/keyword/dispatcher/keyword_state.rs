@@ -14,6 +14,8 @@ use super::changes::Changes;
 use super::inbox::{MAX_BYTES, WriteCommand};
 use super::overwritten;
 use crate::client::RoundTrips;
+use crate::episode::Episode;
+use crate::episode::Episode;
 use crate::keyword::definition::Keyword;
 use crate::keyword::description::Access;
 use crate::keyword::hook::Change;
@@ -34,6 +36,8 @@ pub(crate) struct KeywordState<E> {
     pub(crate) written_since: AtomicU64,
     /// Whether its read hook is running.
     pub(crate) is_read: AtomicBool,
+    /// Whether its periodic reading fails.
+    pub(crate) is_unreadable: Episode,
     /// Whether the present value is uncertain: the write hook has run, or the outcome of a set is
     /// unknown. The next write calls the hook even for an equal value.
     pub(crate) is_in_doubt: AtomicBool,
@@ -75,7 +79,7 @@ impl<E: RoundTrips> KeywordState<E> {
         let finite = |end: f64| end.clamp(f64::MIN, f64::MAX);
         keyword.description.range = keyword.description.range.map(|range| range.map(finite));
         let wanted = keyword.initial.take();
-        let (written_since, is_read, is_in_doubt) = Default::default();
+        let (written_since, is_read, is_unreadable, is_in_doubt) = Default::default();
         let changes = Changes::new(name.clone(), keyword.hooks.changed.is_some());
         let (initial, known, turns) = Default::default();
         let mut state = Self {
@@ -84,6 +88,7 @@ impl<E: RoundTrips> KeywordState<E> {
             initial,
             written_since,
             is_read,
+            is_unreadable,
             is_in_doubt,
             changes,
             known,

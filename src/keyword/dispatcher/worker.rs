@@ -128,8 +128,12 @@ impl<E: RoundTrips> DispatcherCore<E> {
         }
         let executor = self.executor.clone();
         executor.background(async move {
-            if let Err(error) = self.refresh(&state).await {
-                logs::value_undetermined(&state.name, &error);
+            match self.refresh(&state).await {
+                Ok(()) => drop(state.is_unreadable.ends()),
+                Err(error) if state.is_unreadable.begins() => {
+                    logs::value_undetermined(&state.name, &error);
+                }
+                Err(_) => {}
             }
         });
     }
