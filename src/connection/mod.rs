@@ -21,7 +21,7 @@ mod tokio;
 mod transport_error;
 mod url;
 
-pub(crate) use self::blocking::PoolSettings;
+pub(crate) use self::blocking::{BlockingNode, PoolSettings};
 #[cfg(test)]
 pub(crate) use self::connector::timed_out;
 pub(crate) use self::connector::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
@@ -32,14 +32,10 @@ pub(crate) use self::push::{Push, PushHandler};
 pub(crate) use self::stub_node::{Stub, StubNode};
 #[cfg(feature = "tls")]
 pub(crate) use self::tls::Certificates;
+#[cfg(feature = "async")]
+pub(crate) use self::tokio::AsyncNode;
 pub(crate) use self::transport_error::{TransportError, TransportResult};
 #[cfg(feature = "testing")]
 pub(crate) use self::url::connection_info;
 #[cfg(test)]
 pub(crate) use self::url::read_url;
-
-use self::observed::Observed;
-
-pub(crate) type BlockingNode = Observed<blocking::BlockingNode>;
-#[cfg(feature = "async")]
-pub(crate) type AsyncNode = Observed<tokio::AsyncNode>;

@@ -13,6 +13,7 @@ use crate::connection::connector::{Connector, timed_out};
 use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::idle::{Idle, Usable, usable};
 use crate::connection::node::{ListenOptions, Node, SilencePolicy, repeatable};
+use crate::connection::observed::Observed;
 use crate::connection::push::PushHandler;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::{Line, pack};
@@ -21,14 +22,17 @@ use crate::time::Deadline;
 use crate::time::Signal;
 use crate::time::finish;
 
+/// A server to which each call uses a connection of its own, observed.
+pub(crate) type BlockingNode = Observed<PooledNode>;
+
 /// A server to which each call uses a connection of its own.
-pub(crate) struct BlockingNode {
+pub(crate) struct PooledNode {
     connector: Connector,
     pool: Pool,
     waiting: DedicatedConnections,
 }
 
-impl Node for BlockingNode {
+impl Node for PooledNode {
     type Settings = PoolSettings;
 
     fn new(connector: Connector, settings: &PoolSettings) -> Self {
@@ -116,7 +120,7 @@ impl Node for BlockingNode {
     }
 }
 
-impl BlockingNode {
+impl PooledNode {
     /// Sends `lines` on a connection of the pool, for `finish` to read the replies.
     fn send<'a, 'b, 'c>(
         &'a self,
@@ -134,7 +138,7 @@ impl BlockingNode {
     }
 }
 
-impl BlockingNode {
+impl PooledNode {
     /// Like an exchange on a pooled connection: repeatable commands are repeated once if the
     /// connection was stale.
     fn exchange_alone(

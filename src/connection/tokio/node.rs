@@ -12,19 +12,23 @@ use super::multiplexed::Multiplexed;
 use crate::connection::connector::Connector;
 use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::node::{ListenOptions, Node, SilencePolicy};
+use crate::connection::observed::Observed;
 use crate::connection::push::PushHandler;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::protocol::Line;
 use crate::time::Deadline;
 use crate::time::Signal;
 
+/// A server to which all calls share one connection, except blocking ones, observed.
+pub(crate) type AsyncNode = Observed<SharedNode>;
+
 /// A server to which all calls share one connection, except blocking ones.
-pub(crate) struct AsyncNode {
+pub(crate) struct SharedNode {
     shared: Arc<Multiplexed>,
     waiting: AsyncWaiting,
 }
 
-impl Node for AsyncNode {
+impl Node for SharedNode {
     type Settings = Arc<Background>;
 
     fn new(connector: Connector, background: &Arc<Background>) -> Self {

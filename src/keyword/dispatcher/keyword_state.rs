@@ -15,7 +15,6 @@ use super::inbox::{MAX_BYTES, WriteCommand};
 use super::overwritten;
 use crate::client::RoundTrips;
 use crate::episode::Episode;
-use crate::episode::Episode;
 use crate::keyword::definition::Keyword;
 use crate::keyword::description::Access;
 use crate::keyword::hook::Change;
