@@ -1,6 +1,7 @@
 //! Tests of the messages of errors, and of the conclusions that a caller may draw.
 
 use std::error::Error as StdError;
+use std::io;
 use std::iter;
 use std::num::ParseIntError;
 
@@ -83,6 +84,52 @@ fn the_source_of_a_codec_error_is_among_the_sources_of_the_error() {
     ] {
         let mut sources = iter::successors(error.source(), |&error| error.source());
         assert!(sources.any(|source| source.is::<ParseIntError>()), "{error}");
+    }
+}
+
+/// The messages of an error and of all its sources.
+fn printed(error: &Error) -> Vec<String> {
+    let sources = iter::successors(error.source(), |&error| error.source());
+    iter::once(error.to_string()).chain(sources.map(ToString::to_string)).collect()
+}
+
+#[test]
+fn the_sources_of_an_error_go_on_with_the_first_that_its_message_does_not_repeat() {
+    let connect =
+        |source: Box<dyn StdError + Send + Sync>| Error::Connect { address: "x:1".into(), source };
+    let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+    let within = |error: Error| Error::ConnectionLost {
+        attempt: attempt("X", true),
+        source: Box::new(Arc::new(error) as Arc<dyn StdError + Send + Sync>),
+    };
+    let words = "cannot connect to x:1: nothing accepts connections there";
+    let text = refused().to_string();
+    let by_driver = redis::RedisError::from(refused());
+    let load = |error: CodecError| Error::Load {
+        attempt: attempt("load", false),
+        source: LoadError::new(error),
+    };
+    let parsed = || "x".parse::<u8>().unwrap_err();
+    let number = parsed().to_string();
+    let loaded = r#"load "a key\n": the loader failed: "#;
+    for (error, expected) in [
+        (connect(refused().into()), vec![words.to_owned(), text.clone()]),
+        (connect(by_driver.into()), vec![words.to_owned(), text.clone()]),
+        (
+            within(connect(refused().into())),
+            vec![format!(r#"X "a key\n": the connection was lost: {words}"#), text],
+        ),
+        (connect("a text".into()), vec!["cannot connect to x:1: a text".to_owned()]),
+        (
+            load(CodecError::new("not an age").with_source(parsed())),
+            vec![format!("{loaded}not an age"), number.clone()],
+        ),
+        (
+            load(CodecError::new(number.clone()).with_source(parsed())),
+            vec![format!("{loaded}{number}")],
+        ),
+    ] {
+        assert_eq!(printed(&error), expected);
     }
 }
 
