@@ -70,8 +70,9 @@ impl ServerHealth {
     pub(crate) fn failed(&self, fault: &TransportError) {
         let Some(reason) = fault.unreachable() else { return };
         if self.is_open.load(Ordering::Relaxed) && self.lost.begins() {
-            self.is_troubled.store(true, Ordering::Relaxed);
             logs::connection_lost(&self.address, &reason);
+            // Only now may an answer log that the connection is restored.
+            self.is_troubled.store(true, Ordering::Relaxed);
         }
     }
 

@@ -225,6 +225,20 @@ fn a_dead_job_and_its_event_have_every_cause_of_the_failure() {
 }
 
 #[test]
+fn a_long_failure_is_cut_in_a_dead_job_and_its_event() {
+    collect_events();
+    let queue = WorkQueue::<u32>::new(&client(), "logged-long");
+    queue.push(&1).unwrap();
+    let mut consumer = queue.consumer();
+    consumer.next(Duration::from_secs(9)).unwrap().unwrap().bury("ä".repeat(10_000));
+    consumer.close().unwrap();
+    let reason = queue.dead().list(9).unwrap()[0].reason.clone();
+    assert_eq!(reason, format!("{}…", "ä".repeat(2048)));
+    let events = events_with("queue=logged-long ");
+    assert!(events.len() == 1 && events[0].ends_with(&format!("error={reason}")), "{events:#?}");
+}
+
+#[test]
 fn no_message_of_an_error_is_printed_twice_with_its_sources() {
     let closed = format!("redis://127.0.0.1:{}/", support::servers::free_port().unwrap());
     let number = RedisDict::<String, u64>::new(&client(), "logged-numbers");
