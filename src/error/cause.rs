@@ -1,26 +1,27 @@
 //! What messages say of the cause of an error, and which sources they leave to be printed.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::iter;
 use std::sync::Arc;
 
-use redis::RedisError;
+use redis::{RedisError, ServerError};
 
 use super::Error;
 use super::obstacle::LOOKUP;
 
-/// The reason that a cause is: in words of this crate for an error of the operating system, which
-/// remains a source, or else the cause's own.
+/// The reason that a cause is: in words of this crate for an error of the operating system or a
+/// refusal of the server, which remains a source, or else the cause's own.
 pub(crate) struct Reason<'a>(pub(crate) &'a (dyn StdError + 'static));
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cause = unwrapped(self.0);
         match words(cause) {
-            Some(words) => f.write_str(words),
+            Some(words) => f.write_str(&words),
             None => fmt::Display::fmt(cause, f),
         }
     }
@@ -92,9 +93,22 @@ fn unwrapped<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError +
     }
 }
 
-/// The words for an error of the operating system.
-fn words(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+/// The words for an error of the operating system, or a refusal of the server.
+fn words(error: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
+    if let Some(refusal) = error.downcast_ref::<ServerError>() {
+        return match (refusal.code(), refusal.details().unwrap_or_default()) {
+            ("ERR", details) => {
+                details.contains(NO_ROOM).then_some("it accepts no more clients".into())
+            }
+            (code, _) => Some(format!("the server refuses with {code}").into()),
+        };
+    }
     let error = error.downcast_ref::<io::Error>()?;
+    of_system(error).map(Cow::Borrowed)
+}
+
+/// The words for an error of the operating system.
+fn of_system(error: &io::Error) -> Option<&'static str> {
     if error.get_ref().is_some() {
         return error.to_string().starts_with(LOOKUP).then_some("its name cannot be resolved");
     }
@@ -111,6 +125,9 @@ fn words(error: &(dyn StdError + 'static)) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// Part of the refusal of a server that has as many clients as it may have.
+const NO_ROOM: &str = "max number of clients";
 
 /// A chain of sources may be a cycle.
 const MAX_SOURCES: usize = 32;

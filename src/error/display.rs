@@ -35,6 +35,9 @@ impl fmt::Display for Error {
             Error::Disconnected { attempt } => {
                 write!(f, "{attempt}: the near cache is disconnected from the server's changes")
             }
+            Error::Load { attempt, source } if source.is_panic() => {
+                write!(f, "{attempt}: the loader panicked")
+            }
             Error::Load { attempt, source } => write!(f, "{attempt}: the loader failed: {source}"),
             Error::LeaseLost { attempt } => {
                 write!(f, "{attempt}: the lease was lost, and the job was not settled")
@@ -56,6 +59,7 @@ impl StdError for Error {
             }
             Error::Encode { source, .. } => beneath(source),
             Error::Decode { source, .. } => beneath(source),
+            Error::Load { source, .. } if source.is_panic() => Some(source),
             Error::Load { source, .. } => beneath(source),
             _ => None,
         }

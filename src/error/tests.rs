@@ -87,6 +87,14 @@ fn the_source_of_a_codec_error_is_among_the_sources_of_the_error() {
     }
 }
 
+/// An error reply, as the driver returns it.
+fn refusal(reply: &str) -> redis::RedisError {
+    match redis::parse_redis_value(reply.as_bytes()) {
+        Ok(redis::Value::ServerError(error)) => error.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The messages of an error and of all its sources.
 fn printed(error: &Error) -> Vec<String> {
     let sources = iter::successors(error.source(), |&error| error.source());
@@ -127,6 +135,24 @@ fn the_sources_of_an_error_go_on_with_the_first_that_its_message_does_not_repeat
         (
             load(CodecError::new(number.clone()).with_source(parsed())),
             vec![format!("{loaded}{number}")],
+        ),
+        (
+            Error::Load { attempt: attempt("load", false), source: LoadError::panicked() },
+            vec![r#"load "a key\n": the loader panicked"#.into(), "it panicked".into()],
+        ),
+        (
+            connect(refusal("-WRONGPASS invalid pair\r\n").into()),
+            vec![
+                "cannot connect to x:1: the server refuses with WRONGPASS".into(),
+                "WRONGPASS: invalid pair".into(),
+            ],
+        ),
+        (
+            connect(refusal("-ERR max number of clients reached\r\n").into()),
+            vec![
+                "cannot connect to x:1: it accepts no more clients".into(),
+                "ERR: max number of clients reached".into(),
+            ],
         ),
     ] {
         assert_eq!(printed(&error), expected);
