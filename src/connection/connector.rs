@@ -199,7 +199,7 @@ impl Connector {
 
 /// The error of an operation that took too long.
 pub(crate) fn timed_out() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+    std::io::Error::new(std::io::ErrorKind::TimedOut, LATE).into()
 }
 
 impl fmt::Debug for Connector {
@@ -210,6 +210,8 @@ impl fmt::Debug for Connector {
 
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+const LATE: &str = "timed out without an answer";
 
 /// The shortest time between two retirements while an address leads to a demoted master.
 const RETIRE_INTERVAL: Duration = Duration::from_millis(250);

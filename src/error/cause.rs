@@ -32,7 +32,11 @@ pub(super) fn cause<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> Option<&'a (dyn StdError + 'static)> {
     let cause = unwrapped(error);
-    if words(cause).is_some() { Some(cause) } else { beneath(cause) }
+    let repeats = |words: &Cow<'static, str>| words.contains(&cause.to_string());
+    match words(cause) {
+        Some(words) if !repeats(&words) => Some(cause),
+        Some(_) | None => beneath(cause),
+    }
 }
 
 /// The first source of `error` that its own message does not repeat.
@@ -96,28 +100,40 @@ fn unwrapped<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError +
 /// The words for an error of the operating system, or a refusal of the server.
 fn words(error: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
     if let Some(refusal) = error.downcast_ref::<ServerError>() {
-        return match (refusal.code(), refusal.details().unwrap_or_default()) {
-            ("ERR", details) => {
-                details.contains(NO_ROOM).then_some("it accepts no more clients".into())
-            }
-            (code, _) => Some(format!("the server refuses with {code}").into()),
-        };
+        return of_refusal(refusal.code(), refusal.details().unwrap_or_default());
     }
     let error = error.downcast_ref::<io::Error>()?;
+    if error.get_ref().is_some() && error.kind() == ErrorKind::ConnectionRefused {
+        // The server answered a new connection so, before any command.
+        let text = error.to_string();
+        let (code, details) = text.split_once(": ")?.1.split_once(' ')?;
+        return of_refusal(code, details);
+    }
     of_system(error).map(Cow::Borrowed)
+}
+
+/// The words for a refusal of the server, unless only its own explain it.
+fn of_refusal(code: &str, details: &str) -> Option<Cow<'static, str>> {
+    match code {
+        "ERR" => details.contains(NO_ROOM).then_some("it accepts no more clients".into()),
+        code => Some(format!("the server refuses with {code}").into()),
+    }
 }
 
 /// The words for an error of the operating system.
 fn of_system(error: &io::Error) -> Option<&'static str> {
+    if error.get_ref().is_some() && error.kind() == ErrorKind::TimedOut {
+        return Some(TIMED_OUT);
+    }
     if error.get_ref().is_some() {
         return error.to_string().starts_with(LOOKUP).then_some("its name cannot be resolved");
     }
     Some(match error.kind() {
-        ErrorKind::ConnectionRefused => "nothing accepts connections there",
+        ErrorKind::ConnectionRefused => "the connection was refused",
         ErrorKind::NotFound => "there is no such socket",
         ErrorKind::PermissionDenied => "access to it is not permitted",
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "no route leads there",
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "no answer in time",
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => TIMED_OUT,
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
@@ -125,6 +141,8 @@ fn of_system(error: &io::Error) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+const TIMED_OUT: &str = "it timed out";
 
 /// Part of the refusal of a server that has as many clients as it may have.
 const NO_ROOM: &str = "max number of clients";

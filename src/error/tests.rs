@@ -110,7 +110,7 @@ fn the_sources_of_an_error_go_on_with_the_first_that_its_message_does_not_repeat
         attempt: attempt("X", true),
         source: Box::new(Arc::new(error) as Arc<dyn StdError + Send + Sync>),
     };
-    let words = "cannot connect to x:1: nothing accepts connections there";
+    let words = "cannot connect to x:1: the connection was refused";
     let text = refused().to_string();
     let by_driver = redis::RedisError::from(refused());
     let load = |error: CodecError| Error::Load {
@@ -144,14 +144,14 @@ fn the_sources_of_an_error_go_on_with_the_first_that_its_message_does_not_repeat
             connect(refusal("-WRONGPASS invalid pair\r\n").into()),
             vec![
                 "cannot connect to x:1: the server refuses with WRONGPASS".into(),
-                "WRONGPASS: invalid pair".into(),
+                "\"WRONGPASS\": invalid pair".into(),
             ],
         ),
         (
             connect(refusal("-ERR max number of clients reached\r\n").into()),
             vec![
                 "cannot connect to x:1: it accepts no more clients".into(),
-                "ERR: max number of clients reached".into(),
+                "\"ERR\": max number of clients reached".into(),
             ],
         ),
     ] {

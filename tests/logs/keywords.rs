@@ -101,12 +101,13 @@ async fn a_change_hook_that_is_too_slow_is_reported_once<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let client: C = connect(server.url()).await;
     let keyword = name::<C>("SLOW");
-    let gate = Arc::new(Mutex::new(()));
-    let (closed, own) = (gate.lock().unwrap(), gate.clone());
     let (begin, begun) = mpsc::channel();
+    let (open, opened) = mpsc::channel::<()>();
+    let opened = Mutex::new(opened);
     let waits = move |_: &keyword::Change| {
         let _ = begin.send(());
-        drop(own.lock().unwrap());
+        // Ends when the sender is dropped.
+        let _ = opened.lock().unwrap().recv();
     };
     let dispatcher = serve(&client, Keyword::string(&keyword).on_change(waits)).await;
     // The caller whose change is delivered waits for the hook.
@@ -119,7 +120,7 @@ async fn a_change_hook_that_is_too_slow_is_reported_once<C: Kind>() {
     let message = "an `on_change` is too slow and misses changes";
     let expected = format!("WARN {TARGET}: {message} keyword={keyword}");
     assert_events(&events_with(&keyword), &[&expected]);
-    drop(closed);
+    drop(open);
     waiting.join().unwrap().unwrap();
 }
 

@@ -261,6 +261,6 @@ fn no_message_of_an_error_is_printed_twice_with_its_sources() {
         }
     }
     let error: Error = Client::open(&closed).unwrap_err();
-    let expected = "nothing accepts connections there";
+    let expected = "the connection was refused";
     assert!(error.to_string().ends_with(expected), "{error}");
 }
