@@ -115,7 +115,7 @@ fn words(error: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
 /// The words for a refusal of the server, unless only its own explain it.
 fn of_refusal(code: &str, details: &str) -> Option<Cow<'static, str>> {
     match code {
-        "ERR" => details.contains(NO_ROOM).then_some("it accepts no more clients".into()),
+        "ERR" => details.contains(NO_ROOM).then_some("it has its max number of clients".into()),
         code => Some(format!("the server refuses with {code}").into()),
     }
 }
