@@ -1,13 +1,15 @@
 //! Near caches, subscriptions and read-through caches.
 
+use std::time::Duration;
+
 use redis_collections::testing::FaultProxy;
 use redis_collections::{
     CacheClient, CachePolicy, Loaded, LocalServer, NearCacheSettings, RedisDict,
 };
 use support::contract::{ok, on_both_kinds, settle};
 use support::events::{collect_events, events_with};
-use support::eventually;
 use support::kinds::Kind;
+use support::{eventually, within};
 
 use crate::{OUTAGE, assert_events, call_for, events_until};
 
@@ -55,7 +57,8 @@ async fn a_near_cache_that_is_dropped_is_not_disconnected<C: Kind>() {
         clients.trim().is_empty()
     };
     assert!(eventually(is_over));
-    assert_events(&events_with(&name), &[]);
+    // Nothing shows when the feed's background work has ended, soon after its connection.
+    assert!(!within(Duration::from_millis(500), || !events_with(&name).is_empty()));
 }
 
 async fn a_read_through_cache_without_redis_says_so_once<C: Kind>() {
@@ -64,7 +67,7 @@ async fn a_read_through_cache_without_redis_says_so_once<C: Kind>() {
     let client = C::build(C::builder(server.url())).await.unwrap();
     let name = name::<C>("loads");
     let load = |id: u64, ()| C::loading(Ok(Loaded::new(id)));
-    let policy = CachePolicy::time_to_live(std::time::Duration::from_secs(60));
+    let policy = CachePolicy::time_to_live(Duration::from_secs(60));
     let cache: CacheClient<u64, u64, C> = CacheClient::new(&client, &*name, policy, load).unwrap();
     server.stop().unwrap();
     call_for(OUTAGE, async || assert!(ok!(cache.get(&1)).is_some())).await;
