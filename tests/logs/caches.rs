@@ -8,14 +8,13 @@ use redis_collections::{
 };
 use support::contract::{ok, on_both_kinds, settle};
 use support::events::{collect_events, events_with};
+use support::eventually;
 use support::kinds::Kind;
-use support::{eventually, within};
 
 use crate::{OUTAGE, assert_events, call_for, events_until};
 
 on_both_kinds! {
     a_near_cache_is_disconnected_once_and_connected_again,
-    a_near_cache_that_is_dropped_is_not_disconnected,
     a_read_through_cache_without_redis_says_so_once,
     a_subscription_says_once_which_changes_it_cannot_see,
 }
@@ -42,23 +41,6 @@ async fn a_near_cache_is_disconnected_once_and_connected_again<C: Kind>() {
     assert_events(&events_until(&text, &restored), &[&lost, &restored]);
     assert!(eventually(|| cached.stats().is_certain));
     assert_eq!(events_with(&text).len(), 2);
-}
-
-async fn a_near_cache_that_is_dropped_is_not_disconnected<C: Kind>() {
-    collect_events();
-    let server = LocalServer::start().unwrap();
-    let client = C::build(C::builder(server.url())).await.unwrap();
-    let name = name::<C>("dropped");
-    let dict: RedisDict<String, u64, C> = RedisDict::new(&client, &*name);
-    drop(ok!(dict.cached(NearCacheSettings::writer_messages())));
-    let is_over = || {
-        let clients: String =
-            support::servers::query(server.url(), "CLIENT LIST TYPE pubsub").unwrap();
-        clients.trim().is_empty()
-    };
-    assert!(eventually(is_over));
-    // Nothing shows when the feed's background work has ended, soon after its connection.
-    assert!(!within(Duration::from_millis(500), || !events_with(&name).is_empty()));
 }
 
 async fn a_read_through_cache_without_redis_says_so_once<C: Kind>() {
