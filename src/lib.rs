@@ -120,11 +120,11 @@
 //! # Features
 //!
 //! The last column counts the crates that a feature alone adds to a build for Linux. Without
-//! features there are 55 besides this one; the default features add 13.
+//! features there are 59 besides this one; the default features add 13.
 //!
 //! | feature | default | adds | crates |
 //! |---|---|---|---|
-//! | `async` | no | `AsyncClient`, on tokio | 14 |
+//! | `async` | no | `AsyncClient`, on tokio | 13 |
 //! | `bincode` | no | `Bincode`, for existing data: bincode is no longer maintained | 5 |
 //! | `encryption` | no | `Encrypted`, by XChaCha20-Poly1305, and its `KeyRing` | 17 |
 //! | `jiff` | no | `Timestamp`, `Date`, `DateTime` and `Time` of the crate `jiff` as codecs | 2 |
@@ -139,7 +139,7 @@
 //! | `r2d2-pool` | no | `ClientBuilder::pool`, for a pool of your own of the `redis` crate | 0 |
 //! | `near-cache` | no | [`CachedDict`], [`CachedHashDict`] | 5 |
 //! | `serde` | yes | serde's traits for statistics and settings | 3 |
-//! | `tls` | no | `rediss` URLs and certificates, by rustls; needs a C compiler | 11 |
+//! | `tls` | no | `rediss` URLs and certificates, by rustls; needs a C compiler | 10 |
 //! | `uuid` | no | `Uuid` of the crate `uuid` as a codec | 1 |
 //! | `zstd` | no | `Zstd`, by the C library; needs a C compiler | 3 |
 #![cfg_attr(docsrs, feature(doc_cfg))]
