@@ -84,6 +84,8 @@ fn an_invalid_url_or_setting_is_rejected() {
     }
     for builder in [
         Client::builder(SERVER.url()).pool_size(0),
+        Client::builder(SERVER.url()).pooled(0),
+        Client::builder(SERVER.url()).shared_connections(0),
         Client::builder(SERVER.url()).connect_timeout(Duration::ZERO),
         Client::builder(SERVER.url()).response_timeout(Duration::ZERO),
         Client::builder(SERVER.url()).checkout_timeout(Duration::ZERO),
@@ -136,7 +138,7 @@ fn a_lazy_client_connects_at_its_first_call() {
 #[test]
 fn a_pool_in_full_use_is_an_error_after_the_checkout_timeout() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
-    let builder = Client::builder(&proxy.url()).pool_size(1).checkout_timeout(SHORT);
+    let builder = Client::builder(&proxy.url()).pooled(1).checkout_timeout(SHORT);
     let client = builder.build().unwrap();
     let dict: RedisDict<u64, u64> = RedisDict::new(&client, "in-full-use");
     proxy.reset();
@@ -156,7 +158,7 @@ fn a_pool_in_full_use_is_an_error_after_the_checkout_timeout() {
 #[test]
 fn waiting_calls_never_starve_the_pool() {
     const WAITING: usize = 100;
-    let client = Client::builder(SERVER.url()).pool_size(1).build().unwrap();
+    let client = Client::builder(SERVER.url()).pooled(1).build().unwrap();
     let list: RedisList<u32> = RedisList::new(&client, "starve");
     thread::scope(|scope| {
         let waiting: Vec<_> =
@@ -249,9 +251,16 @@ fn no_secret_is_shown_by_any_public_type() {
 
 #[test]
 fn clients_share_their_connections_between_clones_and_threads() {
+    let builder: fn(&str) -> ClientBuilder = Client::builder;
+    let shared = |url: &str| builder(url).shared_connections(3);
+    clones_share_connections("shared", 3, shared);
+    clones_share_connections("pooled", 3, |url| builder(url).pooled(3));
+}
+
+fn clones_share_connections(name: &str, most: usize, builder: impl Fn(&str) -> ClientBuilder) {
     let proxy = Proxy::to(SERVER.port()).unwrap();
-    let client = Client::builder(&proxy.url()).pool_size(3).build().unwrap();
-    let dict: RedisDict<u64, u64> = RedisDict::new(&client, "clones");
+    let client = builder(&proxy.url()).build().unwrap();
+    let dict: RedisDict<u64, u64> = RedisDict::new(&client, name);
     thread::scope(|scope| {
         for thread in 0..8 {
             let dict = dict.on(&client.clone());
@@ -260,8 +269,8 @@ fn clients_share_their_connections_between_clones_and_threads() {
             });
         }
     });
+    assert!(proxy.connections() <= most, "{name}");
     assert_eq!(dict.len().unwrap(), 400);
-    assert!(proxy.connections() <= 3);
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Client {
 
     /// A client of `servers` with connections of its own.
     pub(crate) fn beside<N: Node>(servers: &Servers<N>) -> Self {
-        let settings = PoolSettings::new(1, CHECKOUT);
+        let settings = PoolSettings::new(None, 1, CHECKOUT);
         Self::new(Router::new(servers.of_kind::<BlockingNode>(settings)))
     }
 

@@ -32,6 +32,8 @@ pub struct ClientBuilder<C = Client> {
     user: Option<String>,
     password: Option<String>,
     database: Option<u32>,
+    /// `None` if no calls share a connection.
+    shared_connections: Option<u32>,
     pool_size: u32,
     #[cfg(feature = "r2d2-pool")]
     pool: Option<r2d2::Pool<redis::Client>>,
@@ -74,6 +76,7 @@ impl<C> ClientBuilder<C> {
             user: None,
             password: None,
             database: None,
+            shared_connections: Some(SHARED_CONNECTIONS),
             pool_size: 10,
             #[cfg(feature = "r2d2-pool")]
             pool: None,
@@ -184,8 +187,9 @@ impl<C> ClientBuilder<C> {
             self.call_timeout,
             self.failover_timeout,
         ];
-        if self.pool_size == 0 || times.iter().any(Duration::is_zero) {
-            let reason = "the pool's size and every time limit must be more than zero";
+        let has_none = self.pool_size == 0 || self.shared_connections == Some(0);
+        if has_none || times.iter().any(Duration::is_zero) {
+            let reason = "the numbers of connections and every time limit must be more than zero";
             return Err(Error::Configuration(reason.into()));
         }
         let servers = match &self.servers {
@@ -259,8 +263,25 @@ impl<C> ClientBuilder<C> {
 }
 
 impl ClientBuilder<Client> {
-    /// Sets the maximum number of connections per server for calls that do not wait. Defaults to
-    /// 10. Waiting calls have connections of their own.
+    /// Sets how many connections to each server all threads share for calls with small requests and
+    /// replies. Defaults to 2. A program with one thread uses one.
+    ///
+    /// Calls that several threads make at the same time travel together. Waiting calls, and those
+    /// whose request or reply may be large, such as `HGETALL`, use connections of their own.
+    pub fn shared_connections(mut self, connections: u32) -> Self {
+        self.shared_connections = Some(connections.min(MOST_SHARED_CONNECTIONS));
+        self
+    }
+
+    /// Gives each call a connection of its own, one of at most this many to each server, instead of
+    /// [shared](Self::shared_connections) ones.
+    pub fn pooled(mut self, connections: u32) -> Self {
+        (self.shared_connections, self.pool_size) = (None, connections);
+        self
+    }
+
+    /// Sets the maximum number of connections per server for calls that do not wait and do not
+    /// [share](Self::shared_connections) a connection. Defaults to 10.
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections;
         self
@@ -290,7 +311,8 @@ impl ClientBuilder<Client> {
 
     /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
     pub fn build(self) -> Result<Client> {
-        let pools = PoolSettings::new(self.pool_size, self.checkout_timeout);
+        let pools =
+            PoolSettings::new(self.shared_connections, self.pool_size, self.checkout_timeout);
         #[cfg(feature = "r2d2-pool")]
         let pools = pools.with_pool_of_user(self.pool.clone());
         #[cfg(feature = "r2d2-pool")]
@@ -337,6 +359,11 @@ impl<C> fmt::Debug for ClientBuilder<C> {
 fn owned(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     urls.into_iter().map(|url| url.as_ref().to_owned()).collect()
 }
+
+/// One more than keeps a server with one thread busy: while one batch is executed, the next is made.
+const SHARED_CONNECTIONS: u32 = 2;
+
+const MOST_SHARED_CONNECTIONS: u32 = 1024;
 
 /// A century, short enough that times and limits can still be added to it.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::blocking::Connection;
 use super::connector::Connector;
+use super::stream::Limits;
 use super::transport_error::TransportResult;
-use crate::time::Deadline;
 
 /// An idle connection.
 pub(crate) struct Idle {
@@ -38,9 +38,8 @@ impl Idle {
 pub(crate) fn usable(
     idle: Option<Idle>,
     connector: &Connector,
-    deadline: Deadline,
+    limits: Limits,
 ) -> TransportResult<Usable> {
-    let limits = connector.limits(deadline);
     let current = idle.filter(|idle| idle.connection.generation == connector.generation());
     let limits_of_a_new_one = match current {
         None => limits,

@@ -33,8 +33,15 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         deadline: Deadline,
     ) -> impl Future<Output = TransportResult<Value>> + Send;
 
-    /// Sends several commands in one round trip and returns the replies. A blocking node sends them
-    /// before this returns, so that several nodes work at the same time.
+    /// Sends several commands in one round trip and returns the replies.
+    fn call_several(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send;
+
+    /// Like `call_several`, for several nodes at the same time: a blocking node sends the commands
+    /// before this returns.
     fn call_many(
         &self,
         lines: &[Line<'_>],

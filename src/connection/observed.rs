@@ -56,6 +56,16 @@ impl<N: Node> Node for Observed<N> {
         }
     }
 
+    async fn call_several(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> TransportResult<Vec<Value>> {
+        let replies = self.0.call_several(lines, deadline).await;
+        self.record(lines, replies.as_ref());
+        replies
+    }
+
     fn call_many(
         &self,
         lines: &[Line<'_>],

@@ -139,7 +139,7 @@ impl<N: Node> Listener<N> {
         let (multi, exec) = (Request::read("MULTI"), Request::read("EXEC"));
         let all = std::iter::once(&multi).chain(requests.iter().copied()).chain([&exec]);
         let lines: Vec<_> = all.map(|request| Line::new(request, Form::AsIs)).collect();
-        let replies: TransportResult<Vec<Value>> = self.node.call_many(&lines, deadline).await;
+        let replies: TransportResult<Vec<Value>> = self.node.call_several(&lines, deadline).await;
         let replies = replies.map_err(|fault| fault.into_error(|| requests[0].attempt()))?;
         let refused = |(line, reply): (&Line<'_>, &Value)| match reply {
             Value::ServerError(error) => Some(server_error(line.request, error)),

@@ -47,6 +47,12 @@ impl Line<'_> {
         plain + self.request.publishing().len() * ROOM_FOR_PUBLISHING
     }
 
+    /// Returns whether the reply may be large, which delays what comes behind it on a connection.
+    pub(crate) fn has_large_reply(&self) -> bool {
+        let is_bounded = self.request.key_count().max(self.request.field_count()) <= FEW_VALUES;
+        !is_bounded || LARGE_REPLIES.contains(&self.request.name())
+    }
+
     /// The script that is sent, if it is one.
     pub(crate) fn script(&self) -> Option<&'static Source> {
         let script = self.request.is_script();
@@ -89,6 +95,15 @@ fn header(packed: &mut Vec<u8>, kind: u8, length: usize) {
     packed.extend_from_slice(decimal(length, &mut [0; 20]));
     packed.extend_from_slice(b"\r\n");
 }
+
+/// Commands that return whole collections, or pages of them.
+const LARGE_REPLIES: [&str; 13] = [
+    "HGETALL", "HKEYS", "HSCAN", "HVALS", "LRANGE", "SCAN", "SDIFF", "SINTER", "SMEMBERS", "SSCAN",
+    "SUNION", "XRANGE", "ZRANGE",
+];
+
+/// Replies to commands with more keys or fields may be large.
+const FEW_VALUES: usize = 256;
 
 const ROOM_FOR_A_HEADER: usize = 12;
 const ROOM_FOR_MORE: usize = 64;

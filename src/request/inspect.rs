@@ -89,6 +89,11 @@ impl Request {
         }
     }
 
+    /// The name of the command, or of the script.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The number of keys.
     pub(crate) fn key_count(&self) -> usize {
         self.keys.count as usize

@@ -193,9 +193,13 @@ impl<N: Node> Router<N> {
             one.connector().address.cmp(&other.connector().address)
         });
         let lines: Vec<_> = groups.iter().map(|(_, group)| lines(pending, group)).collect();
-        let sent = groups.iter().zip(&lines);
-        let sent = sent.map(|((node, _), lines)| node.call_many(lines, deadline));
-        let replies = join_all(sent).await;
+        let replies = match (&groups[..], &lines[..]) {
+            ([(node, _)], [lines]) => vec![node.call_several(lines, deadline).await],
+            _ => {
+                let sent = groups.iter().zip(&lines);
+                join_all(sent.map(|((node, _), lines)| node.call_many(lines, deadline))).await
+            }
+        };
         drop(lines);
         for ((_, group), replies) in groups.into_iter().zip(replies) {
             let mut replies = replies.map(Vec::into_iter);

@@ -97,7 +97,7 @@ impl<N: Node> Router<N> {
     ) -> TransportResult<Value> {
         let node = redirects.node(&self.servers).await?;
         if redirects.asking {
-            node.call_many(&[asking(), line], redirects.deadline).await.map(last)
+            node.call_several(&[asking(), line], redirects.deadline).await.map(last)
         } else {
             node.call(line, redirects.deadline).await
         }
@@ -115,10 +115,10 @@ impl<N: Node> Router<N> {
                 Ok(node) if redirects.asking => {
                     let lines: Vec<_> =
                         std::iter::once(asking()).chain(lines.iter().copied()).collect();
-                    let replies = node.call_many(&lines, redirects.deadline).await;
+                    let replies = node.call_several(&lines, redirects.deadline).await;
                     replies.map(|replies| replies.into_iter().skip(1).collect())
                 }
-                Ok(node) => node.call_many(lines, redirects.deadline).await,
+                Ok(node) => node.call_several(lines, redirects.deadline).await,
                 Err(fault) => Err(fault),
             };
             let decision = match &replies {

@@ -110,7 +110,7 @@ impl<N: Node> Router<N> {
         let mut replies = if is_alone {
             node.call_alone(&lines, redirects.deadline, &mut with.exclusive).await?
         } else {
-            node.call_many(&lines, redirects.deadline).await?
+            node.call_several(&lines, redirects.deadline).await?
         };
         let reply = replies.pop().unwrap_or(Value::Nil);
         let process = match replies.first() {

@@ -1,7 +1,8 @@
 //! A connection that blocks its thread.
 
 use std::io::{self, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::{Parser, RedisError, RedisResult, Value, cmd};
@@ -24,6 +25,8 @@ pub(crate) struct Connection {
     unfinished: usize,
     /// Whether a reply without a request arrived.
     has_surplus: bool,
+    /// Counts the reads that received something, for callers that wait for another one's.
+    progress: Arc<AtomicU64>,
     /// The generation of its connector to which it belongs.
     pub(crate) generation: usize,
 }
@@ -47,11 +50,17 @@ impl Connection {
             framing: Framing::default(),
             unfinished: 0,
             has_surplus: false,
+            progress: Arc::default(),
             generation,
         };
         connection.limit(limits);
         connection.shake_hands(&Handshake::new(connector)).map_err(fault)?;
         Ok(connection)
+    }
+
+    /// Counts in `progress` the reads that receive something.
+    pub(crate) fn count_in(&mut self, progress: Arc<AtomicU64>) {
+        self.progress = progress;
     }
 
     /// Sets the limits of all further transfers.
@@ -67,8 +76,9 @@ impl Connection {
 
     /// Receives the next reply or push message.
     pub(crate) fn receive_any(&mut self) -> RedisResult<Value> {
-        let Self { stream, parser, framing, unfinished, .. } = self;
-        let reply = parser.parse_value(Counted { stream, framing, bytes: unfinished })?;
+        let Self { stream, parser, framing, unfinished, progress, .. } = self;
+        let counted = Counted { stream, framing, bytes: unfinished, progress };
+        let reply = parser.parse_value(counted)?;
         self.unfinished = 0;
         self.framing.take_reply();
         Ok(reply)
@@ -156,12 +166,14 @@ struct Counted<'a> {
     stream: &'a mut Stream,
     framing: &'a mut Framing,
     bytes: &'a mut usize,
+    progress: &'a AtomicU64,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buffer)?;
         *self.bytes = self.bytes.saturating_add(read);
+        self.progress.fetch_add(1, Ordering::Relaxed);
         self.framing.follow(&buffer[..read])?;
         Ok(read)
     }
@@ -224,3 +236,52 @@ fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
 
 /// The interval at which a waiting connection checks whether it must ask the server.
 const ASK_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that times out before each byte.
+    struct Hesitant<'a> {
+        bytes: &'a [u8],
+        is_ready: bool,
+    }
+
+    impl Read for Hesitant<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.is_ready = !self.is_ready;
+            if !self.is_ready {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let (first, rest) = self.bytes.split_at(1.min(self.bytes.len()));
+            buffer[..first.len()].copy_from_slice(first);
+            self.bytes = rest;
+            Ok(first.len())
+        }
+    }
+
+    /// A leader whose time is over leaves the rest of a reply to the next one.
+    #[test]
+    fn what_has_arrived_of_a_reply_is_kept_after_a_timeout() {
+        let replies =
+            "*3\r\n$5\r\na\r\nbc\r\n:-12\r\n*-1\r\n+OK\r\n-ERR no\r\n%1\r\n+a\r\n#t\r\n$0\r\n\r\n";
+        let mut whole = Parser::new();
+        let mut stream = replies.as_bytes();
+        let expected: Vec<Value> =
+            (0..5).map(|_| whole.parse_value(&mut stream).unwrap()).collect();
+        let (mut parser, mut received) = (Parser::new(), Vec::new());
+        let mut hesitant = Hesitant { bytes: replies.as_bytes(), is_ready: true };
+        let mut timeouts = 0;
+        while received.len() < expected.len() {
+            match parser.parse_value(&mut hesitant) {
+                Ok(reply) => received.push(reply),
+                Err(error) => {
+                    assert!(error.is_timeout(), "{error}");
+                    timeouts += 1;
+                }
+            }
+        }
+        assert_eq!(received, expected);
+        assert_eq!(timeouts, replies.len());
+    }
+}

@@ -35,7 +35,7 @@ impl DedicatedConnections {
     ) -> TransportResult<Value> {
         let deadline = policy.end();
         let idle = self.idle.lock().pop_back();
-        let Usable { mut connection, fresh } = usable(idle, connector, deadline)?;
+        let Usable { mut connection, fresh } = usable(idle, connector, connector.limits(deadline))?;
         let exchange = |connection: &mut Connection| {
             let silence = slice.saturating_add(connector.response_timeout);
             connection.limit(Limits { silence, deadline });

@@ -5,6 +5,7 @@ mod dedicated;
 mod listener;
 mod node;
 mod pool;
+mod shared;
 #[cfg(feature = "r2d2-pool")]
 mod user_pool;
 

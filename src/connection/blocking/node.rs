@@ -9,6 +9,7 @@ use redis::{RedisResult, Value};
 use super::dedicated::DedicatedConnections;
 use super::listener::{BlockingListening, listen};
 use super::pool::{Condition, Pool, PoolConnection, PoolSettings};
+use super::shared::{ConnectionKind, Exchanged, Failed, Replies, SharedConnections};
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::exclusive::ExclusiveConnection;
 use crate::connection::idle::{Idle, Usable, usable};
@@ -22,21 +23,28 @@ use crate::time::Deadline;
 use crate::time::Signal;
 use crate::time::finish;
 
-/// A server to which each call uses a connection of its own, observed.
-pub(crate) type BlockingNode = Observed<PooledNode>;
+/// A server to which threads share connections, observed.
+pub(crate) type BlockingNode = Observed<SharingNode>;
 
-/// A server to which each call uses a connection of its own.
-pub(crate) struct PooledNode {
+/// A server to which threads share connections. Some calls have one of their own.
+pub(crate) struct SharingNode {
     connector: Connector,
+    /// Without these, each call uses a connection of its own.
+    shared: Option<SharedConnections>,
     pool: Pool,
     waiting: DedicatedConnections,
 }
 
-impl Node for PooledNode {
+impl Node for SharingNode {
     type Settings = PoolSettings;
 
     fn new(connector: Connector, settings: &PoolSettings) -> Self {
-        Self { connector, pool: Pool::new(settings), waiting: DedicatedConnections::default() }
+        Self {
+            connector,
+            shared: settings.shared().map(SharedConnections::new),
+            pool: Pool::new(settings),
+            waiting: DedicatedConnections::default(),
+        }
     }
 
     fn connector(&self) -> &Connector {
@@ -48,8 +56,15 @@ impl Node for PooledNode {
         line: Line<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = TransportResult<Value>> + Send {
-        let replies = self.send(&[line], deadline).and_then(Sent::finish);
-        ready(replies.map(|mut replies| replies.pop().unwrap_or(Value::Nil)))
+        ready(self.exchange(&[line], deadline).map(Replies::into_last))
+    }
+
+    fn call_several(
+        &self,
+        lines: &[Line<'_>],
+        deadline: Deadline,
+    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send {
+        ready(self.exchange(lines, deadline).map(Replies::into_vec))
     }
 
     fn call_many(
@@ -120,7 +135,7 @@ impl Node for PooledNode {
     }
 }
 
-impl PooledNode {
+impl SharingNode {
     /// Sends `lines` on a connection of the pool, for `finish` to read the replies.
     fn send<'a, 'b, 'c>(
         &'a self,
@@ -138,7 +153,56 @@ impl PooledNode {
     }
 }
 
-impl PooledNode {
+impl SharingNode {
+    /// Sends `lines`, on a shared connection if they delay no others for long, and returns the
+    /// replies. Repeatable commands are repeated once if the connection was stale.
+    fn exchange(&self, lines: &[Line<'_>], deadline: Deadline) -> TransportResult<Replies> {
+        let replies = self.shared.as_ref().and_then(|shared| {
+            let size: usize = lines.iter().map(Line::size).sum();
+            let is_large = size > LARGEST_SHARED || lines.iter().any(Line::has_large_reply);
+            self.exchange_shared(shared, lines, is_large, deadline)
+        });
+        replies.unwrap_or_else(|| {
+            self.send(lines, deadline).and_then(Sent::finish).map(Replies::Several)
+        })
+    }
+
+    /// An exchange on a shared connection, if there is one for calls of this size.
+    fn exchange_shared(
+        &self,
+        shared: &SharedConnections,
+        lines: &[Line<'_>],
+        is_large: bool,
+        deadline: Deadline,
+    ) -> Option<TransportResult<Replies>> {
+        let mut is_first = true;
+        loop {
+            let (mut packed, expected) = (pack(lines), lines.len());
+            let exchanged = if is_large {
+                shared.exchange_large(&self.connector, &mut packed, expected, deadline)?
+            } else {
+                shared.exchange(&self.connector, packed, expected, deadline)
+            };
+            let (is_stale, may_repeat, result) = match exchanged {
+                Ok(Exchanged { replies, connection: ConnectionKind { fresh, generation } }) => {
+                    let slice = replies.as_slice();
+                    let is_misled = slice.iter().any(asks_to_reconnect)
+                        && self.connector.retire_demoted(generation);
+                    (is_misled && !fresh, were_refused(lines, slice), Ok(replies))
+                }
+                Err(Failed { fault, is_stale }) => {
+                    let is_broken =
+                        matches!(&fault, TransportError::Broken(error) if !error.is_timeout());
+                    (is_stale, is_broken && repeatable(lines), Err(fault))
+                }
+            };
+            if !(is_first && is_stale && may_repeat) {
+                return Some(result);
+            }
+            is_first = false;
+        }
+    }
+
     /// Like an exchange on a pooled connection: repeatable commands are repeated once if the
     /// connection was stale.
     fn exchange_alone(
@@ -150,7 +214,8 @@ impl PooledNode {
         let packed = pack(lines);
         loop {
             let idle = exclusive.take::<Idle>(&self.connector.address);
-            let Usable { mut connection, fresh } = usable(idle, &self.connector, deadline)?;
+            let Usable { mut connection, fresh } =
+                usable(idle, &self.connector, self.connector.limits(deadline))?;
             if fresh {
                 exclusive.count_new();
             }
@@ -210,16 +275,19 @@ fn receive_each(pooled: &mut PoolConnection<'_>, lines: &[Line<'_>]) -> RedisRes
 /// asked again: it would take as long.
 fn may_be_repeated(lines: &[Line<'_>], result: &RedisResult<Vec<Value>>) -> bool {
     match result {
-        Ok(replies) => {
-            let was_refused = |(line, reply): (&Line<'_>, &Value)| {
-                !line.request.writes() || asks_to_reconnect(reply)
-            };
-            let was_discarded = replies.last().is_some_and(is_discarded);
-            let were_refused = was_discarded || lines.iter().zip(replies).all(was_refused);
-            replies.iter().any(asks_to_reconnect) && were_refused
-        }
+        Ok(replies) => were_refused(lines, replies),
         Err(error) => repeatable(lines) && !error.is_timeout(),
     }
+}
+
+/// Returns whether the server refused commands because it is not the master, and none of them had
+/// an effect.
+fn were_refused(lines: &[Line<'_>], replies: &[Value]) -> bool {
+    let was_refused =
+        |(line, reply): (&Line<'_>, &Value)| !line.request.writes() || asks_to_reconnect(reply);
+    let was_discarded = replies.last().is_some_and(is_discarded);
+    let had_no_effect = was_discarded || lines.iter().zip(replies).all(was_refused);
+    replies.iter().any(asks_to_reconnect) && had_no_effect
 }
 
 /// Returns the condition in which an exchange leaves its connection.
@@ -233,6 +301,9 @@ fn condition(result: &RedisResult<Vec<Value>>, retire_demoted: impl FnOnce() -> 
         Err(_) => Condition::Broken,
     }
 }
+
+/// Larger requests delay others for too long.
+const LARGEST_SHARED: usize = 64 * 1024;
 
 /// Returns whether a reply means that nothing of a transaction was applied.
 fn is_discarded(reply: &Value) -> bool {

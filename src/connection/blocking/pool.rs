@@ -37,6 +37,8 @@ pub(crate) enum Pool {
 /// The settings that the pools of all servers share.
 #[derive(Clone)]
 pub(crate) struct PoolSettings {
+    /// How many connections calls share, if any do.
+    shared: Option<u32>,
     pub(crate) size: u32,
     pub(crate) checkout_timeout: Duration,
     #[cfg(feature = "r2d2-pool")]
@@ -46,16 +48,26 @@ pub(crate) struct PoolSettings {
 }
 
 impl PoolSettings {
-    pub(crate) fn new(size: u32, checkout_timeout: Duration) -> Self {
+    pub(crate) fn new(shared: Option<u32>, size: u32, checkout_timeout: Duration) -> Self {
         let behavior = OnPoolDropBehavior::DiscardPendingScheduled;
         let thread = ScheduledThreadPool::builder().num_threads(1).on_drop_behavior(behavior);
         Self {
+            shared,
             size,
             checkout_timeout,
             #[cfg(feature = "r2d2-pool")]
             given: None,
             thread: Arc::new(thread.build()),
         }
+    }
+
+    /// How many connections calls share, if any do. A pool of the user takes all calls.
+    pub(super) fn shared(&self) -> Option<u32> {
+        #[cfg(feature = "r2d2-pool")]
+        if self.given.is_some() {
+            return None;
+        }
+        self.shared
     }
 
     /// Uses the pool of the user, if there is one.
@@ -89,7 +101,8 @@ impl Pool {
                 let timeout = within(pool.connection_timeout());
                 let slot = pool.get_timeout(timeout);
                 let mut slot = slot.map_err(|_| exhausted(timeout, connector))?;
-                let Usable { connection, fresh } = usable(slot.0.take(), connector, deadline)?;
+                let Usable { connection, fresh } =
+                    usable(slot.0.take(), connector, connector.limits(deadline))?;
                 Ok(PoolConnection {
                     held: Held::Slot(slot, connection),
                     connector,
