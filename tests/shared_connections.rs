@@ -264,7 +264,11 @@ fn no_reply_reaches_another_caller_and_no_write_is_applied_twice() -> Outcome {
     let mut server = LocalServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"])?;
     let proxy = Proxy::to(server.port())?;
     let builder = Client::builder(&proxy.url());
-    let client = builder.response_timeout(SHORT).connect_timeout(SHORT).build()?;
+    let client = builder
+        .response_timeout(SHORT)
+        .connect_timeout(SHORT)
+        .call_timeout(SHORT * 3 / 2)
+        .build()?;
     let (end, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let threads: Vec<_> = (0..THREADS as u64)
         .map(|thread| {
