@@ -256,12 +256,17 @@ fn a_call_that_was_not_sent_fails_as_such_and_never_is() {
     thread::scope(|scope| {
         let leader = scope.spawn(|| setting.call(GATE, LONG));
         setting.wait_for_leader();
-        assert!(matches!(setting.call(7, SHORT), Err(TransportError::Connect { .. })));
+        // One that leaves at the head of those that wait, and one behind another call.
+        assert!(matches!(setting.call(6, SHORT), Err(TransportError::Connect { .. })));
+        let next = scope.spawn(|| setting.call(7, LONG));
+        setting.wait_for_waiting(2);
+        assert!(matches!(setting.call(8, SHORT), Err(TransportError::Connect { .. })));
         setting.open_gate.send(()).unwrap();
         assert!(is_reply(&leader.join().unwrap(), GATE));
-        assert!(is_reply(&setting.call(8, LONG), 8));
+        assert!(is_reply(&next.join().unwrap(), 7));
+        assert!(is_reply(&setting.call(9, LONG), 9));
     });
-    assert_eq!(*setting.server.sent.lock(), [GATE, 8]);
+    assert_eq!(*setting.server.sent.lock(), [GATE, 7, 9]);
 }
 
 #[test]
