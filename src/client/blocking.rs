@@ -23,8 +23,8 @@ use crate::time::{block_on, finish};
 use crate::topology::Topology;
 use crate::topology::{RouteVersion, Servers};
 
-/// A blocking client over pools of connections: of one server, of a cluster, or of the master that
-/// Sentinels name. Clones share the connections.
+/// A blocking client of one server, of a cluster, or of the master that Sentinels name. Threads and
+/// clones share its connections.
 ///
 /// ```
 /// # let server = redis_collections::LocalServer::start()?;
@@ -40,13 +40,19 @@ use crate::topology::{RouteVersion, Servers};
 ///
 /// # Connections
 ///
-/// A call borrows one of up to ten pooled connections to a server. A blocking command uses a
-/// dedicated connection, so that waiting never delays other calls. A connection that failed in any
-/// way is not used again. A command that only reads is repeated once if a pooled connection turns
-/// out to be dead; a command that writes never is.
+/// All threads share two connections to a server
+/// ([`shared_connections`](crate::ClientBuilder::shared_connections)). Calls that are made at the
+/// same time travel together: one thread sends the commands of all that wait, and receives their
+/// replies. Nothing runs in the background, and a program with one thread opens one connection. A
+/// call whose request or reply may be large uses a connection that is free, or one of a pool. A
+/// blocking command uses a dedicated connection, so that waiting never delays other calls.
+///
+/// A connection that failed in any way is not used again, and the calls on it fail. A command that
+/// only reads is repeated once if a connection that was in use before turns out to be dead; a
+/// command that writes never is.
 ///
 /// A server that refuses writes because it is a replica may have been the master when a connection
-/// to it was made, and its address may lead to another server now. Then all pooled connections are
+/// to it was made, and its address may lead to another server now. Then all connections are
 /// closed, and the refused command is sent once more on a new one. Signals that the program
 /// handles, or that stop and continue it, end no call.
 ///

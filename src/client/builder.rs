@@ -21,9 +21,10 @@ use crate::topology::{Discovery, Servers};
 
 /// Settings of a client of the kind `C`.
 ///
-/// The limits add up: a call may first wait for a connection of the pool for
-/// [`checkout_timeout`](ClientBuilder::checkout_timeout), then for as long as connecting may take,
-/// and then for its reply. On a cluster each server that is asked in vain adds its own. Only
+/// The limits add up: a call may first wait for a connection, then for as long as connecting may
+/// take, and then for its reply. It waits for a connection of the pool for
+/// [`checkout_timeout`](ClientBuilder::checkout_timeout), and for a shared one until the calls
+/// before it have ended. On a cluster each server that is asked in vain adds its own. Only
 /// [`call_timeout`](ClientBuilder::call_timeout) bounds the whole.
 #[derive(Clone)]
 #[must_use = "nothing is connected before `build`"]
