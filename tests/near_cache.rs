@@ -86,6 +86,11 @@ async fn a_value_is_asked_for_once<C: Kind>(client: C, name: &'static str) {
         }
         assert_eq!(cached.peek("b"), Some(None));
         assert_eq!(cached.peek("c"), None);
+        wait_until!(
+            ok!(cached.get("a")).is_some() && cached.get_if_present("a").as_deref() == Some(&1)
+        );
+        assert_eq!(cached.get_if_present("b"), None);
+        assert_eq!(cached.get_if_present("c"), None);
         let stats = cached.stats();
         assert!(stats.hits >= 37 && stats.misses <= misses + 2 && stats.is_certain, "{stats:?}");
     }

@@ -7,7 +7,6 @@ mod time;
 mod uuid;
 
 use std::error::Error;
-use std::io::Write;
 use std::str::{self, FromStr, Utf8Error};
 
 use super::float::write_float;
@@ -117,7 +116,8 @@ macro_rules! decimal_codecs {
             type Owned = Self;
 
             fn encode(value: &Self, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-                write!(bytes, "{value}").map_err(CodecError::from_source)
+                bytes.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes());
+                Ok(())
             }
 
             fn decode(bytes: &[u8]) -> Result<Self, CodecError> {

@@ -81,6 +81,13 @@ pub struct Cached<D: Cacheable> {
     _feed: Arc<Feed>,
 }
 
+/// Keys that are not cached, and the places of their values.
+#[derive(Default)]
+struct Missing {
+    keys: Vec<EntryKey>,
+    places: Vec<usize>,
+}
+
 /// The return type of a call on `D` for a reply of `T`.
 type Reply<D, T> = <<D as Cacheable>::Executor as Executor>::Reply<T>;
 /// The type of a decoded value.
@@ -167,11 +174,35 @@ impl<D: Cacheable> Cached<D> {
         Q: Borrow<Sought<D>> + ?Sized + 'a,
     {
         let executor = self.collection.executor();
-        let bytes = |key: &Q| with_bytes::<D::Key, EntryKey>(key.borrow(), |key| key.into());
-        match keys.into_iter().map(bytes).collect::<Result<Vec<_>>>() {
-            Ok(keys) => executor.converse(self.reader.clone().read(keys)),
-            Err(error) => executor.ready(Err(error)),
+        let (mut values, mut missing) = (Vec::new(), Missing::default());
+        let cache = self.reader.cache();
+        for key in keys {
+            let look = |key: &[u8]| cache.lookup(key).ok_or_else(|| EntryKey::from(key));
+            match with_bytes::<D::Key, _>(key.borrow(), look) {
+                Ok(Ok(found)) => values.push(found),
+                Ok(Err(key)) => {
+                    missing.places.push(values.len());
+                    missing.keys.push(key);
+                    values.push(None);
+                }
+                Err(error) => return executor.ready(Err(error)),
+            }
         }
+        if missing.keys.is_empty() {
+            return executor.ready(Ok(values));
+        }
+        let reader = self.reader.clone();
+        executor.converse(async move {
+            let found = reader.read(missing.keys).await?;
+            missing.places.into_iter().zip(found).for_each(|(place, found)| values[place] = found);
+            Ok(values)
+        })
+    }
+
+    /// The cached value of `key`, without asking the server and without a future: `None` if there
+    /// is none, or if nothing may be served.
+    pub fn get_if_present(&self, key: &Sought<D>) -> Option<Arc<Stored<D>>> {
+        self.peek(key).flatten()
     }
 
     /// Returns whether `key` has a value, as [`get`](Self::get) finds it.
