@@ -186,7 +186,7 @@ impl Pushed {
 
 /// Pushes, writes and reads under names of its own until the end, and checks every reply.
 fn work(client: &Client, thread: u64, end: &AtomicBool, done: &AtomicUsize) -> Pushed {
-    let list: RedisList<u64> = RedisList::new(client, &format!("list-{thread}"));
+    let list: RedisList<u64> = RedisList::new(client, format!("list-{thread}"));
     let dict: RedisDict<u64, String> = RedisDict::new(client, "values");
     let is_own = |value: &Option<String>| {
         value.as_ref().is_none_or(|value| value.starts_with(&format!("{thread}:")))
@@ -291,7 +291,7 @@ fn no_reply_reaches_another_caller_and_no_write_is_applied_twice() -> Outcome {
     let mut errors = BTreeMap::<String, usize>::new();
     let mut fates = BTreeMap::<String, usize>::new();
     for (thread, pushed) in pushed.into_iter().enumerate() {
-        let stored = RedisList::<u64>::new(&direct, &format!("list-{thread}")).range(..)?;
+        let stored = RedisList::<u64>::new(&direct, format!("list-{thread}")).range(..)?;
         let stored_once: BTreeSet<_> = stored.iter().copied().collect();
         assert_eq!(stored_once.len(), stored.len(), "some are doubled: {stored:?}");
         for number in &stored {

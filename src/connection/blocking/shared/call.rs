@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::lead::Turn;
 use super::slot::{Leaving, Received, Slot};
-use super::transport::Transport;
 use crate::connection::transport_error::TransportError;
 use crate::lock::Lock;
 
 /// A call that waits to be sent, or for the rest of its replies.
-pub(super) struct Call<T: Transport> {
-    pub(super) caller: Arc<Caller<T>>,
+pub(super) struct Call<L> {
+    pub(super) caller: Arc<Caller<L>>,
     /// Its commands, until they are sent.
     pub(super) packed: Vec<u8>,
     /// How many replies are still to come.
@@ -54,13 +52,13 @@ pub(crate) struct Failed {
 
 pub(super) type Outcome = Result<Exchanged, Failed>;
 
-/// A thread that waits for the outcome of a call, or to lead.
-pub(super) struct Caller<T: Transport> {
+/// A thread that waits for the outcome of a call, or for the lead `L`.
+pub(super) struct Caller<L> {
     thread: Thread,
-    slot: Lock<Slot<Outcome, Box<Turn<T>>>>,
+    slot: Lock<Slot<Outcome, L>>,
 }
 
-impl<T: Transport> Call<T> {
+impl<L> Call<L> {
     /// A call of this thread with this many replies, at least one.
     pub(super) fn new(packed: Vec<u8>, expected: usize) -> Self {
         let replies = match expected {
@@ -91,20 +89,20 @@ impl<T: Transport> Call<T> {
     }
 }
 
-impl<T: Transport> Caller<T> {
+impl<L> Caller<L> {
     /// Returns whether the call may be sent: its caller is still there.
     pub(super) fn send(&self) -> bool {
         self.slot.lock().send()
     }
 
     /// Offers the lead. Returns it if the caller has left.
-    pub(super) fn offer(&self, turn: Box<Turn<T>>) -> Result<(), Box<Turn<T>>> {
-        self.slot.lock().offer(turn)?;
+    pub(super) fn offer(&self, lead: L) -> Result<(), L> {
+        self.slot.lock().offer(lead)?;
         self.thread.unpark();
         Ok(())
     }
 
-    pub(super) fn take(&self) -> Option<Received<Outcome, Box<Turn<T>>>> {
+    pub(super) fn take(&self) -> Option<Received<Outcome, L>> {
         self.slot.lock().take()
     }
 

@@ -2,20 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use super::call::{Call, Caller, Exchanged, Failed};
-use super::lead::{Lead, Turn};
-use super::slot::{Leaving, Received};
+use super::call::{Call, Caller};
 use super::transport::Transport;
+use super::turn::Turn;
 use super::turns::{LeadNumber, Next, Turns};
-use crate::connection::connector::{Connector, timed_out};
-use crate::connection::transport_error::TransportError;
+use crate::connection::connector::Connector;
 use crate::lock::Lock;
-use crate::time::Deadline;
 
 /// A connection that callers share. The first caller *leads*: it sends the commands of all, receives
 /// their replies, and passes the lead on to one that waits.
@@ -27,7 +22,10 @@ pub(super) struct Lane<T: Transport> {
     progress: Arc<AtomicU64>,
 }
 
-type LaneTurns<T> = Turns<Call<T>, Option<Box<Turn<T>>>>;
+type LaneTurns<T> = Turns<LaneCall<T>, Option<Box<Turn<T>>>>;
+type LaneCall<T> = Call<Box<Turn<T>>>;
+/// A thread with a call on a lane.
+pub(super) type LaneCaller<T> = Caller<Box<Turn<T>>>;
 
 impl<T: Transport> Lane<T> {
     pub(super) fn new() -> Self {
@@ -42,86 +40,12 @@ impl<T: Transport> Lane<T> {
         self.is_led.load(Ordering::Relaxed)
     }
 
-    /// Sends `packed`, and returns this many replies.
-    pub(super) fn exchange(
-        &self,
-        connector: &Connector,
-        packed: Vec<u8>,
-        expected: usize,
-        deadline: Deadline,
-    ) -> Result<Exchanged, Failed> {
-        let call = Call::new(packed, expected);
-        let caller = call.caller.clone();
-        if let Some(turn) = self.enter(call) {
-            Lead::new(self, connector, turn).run(&caller, deadline);
-        }
-        self.outcome(&caller, connector, deadline)
-    }
-
-    /// Like `exchange`, unless another caller leads.
-    pub(super) fn exchange_if_free(
-        &self,
-        connector: &Connector,
-        packed: &mut Vec<u8>,
-        expected: usize,
-        deadline: Deadline,
-    ) -> Option<Result<Exchanged, Failed>> {
-        let mut turn = self.lead_if_free()?;
-        let call = Call::new(mem::take(packed), expected);
-        let caller = call.caller.clone();
-        turn.first = Some(call);
-        Lead::new(self, connector, turn).run(&caller, deadline);
-        Some(self.outcome(&caller, connector, deadline))
-    }
-
-    /// Waits for the outcome of a call, and leads if it gets the lead.
-    fn outcome(
-        &self,
-        caller: &Arc<Caller<T>>,
-        connector: &Connector,
-        deadline: Deadline,
-    ) -> Result<Exchanged, Failed> {
-        let mut patience = None;
-        loop {
-            match caller.take() {
-                Some(Received::Outcome(outcome)) => return outcome,
-                Some(Received::Lead(turn)) => {
-                    Lead::new(self, connector, turn).run(caller, deadline);
-                    continue;
-                }
-                None => {}
-            }
-            let patience = patience.get_or_insert_with(|| Patience::new(self, connector));
-            let is_over = deadline.is_over();
-            if !is_over && patience.is_over(self) {
-                if let Some(turn) = self.revoke(caller) {
-                    Lead::new(self, connector, turn).run(caller, deadline);
-                    continue;
-                }
-            } else if !is_over {
-                caller.sleep(deadline.left().min(patience.left()));
-                continue;
-            }
-            match caller.leave() {
-                Some(Leaving::Unsent) => {
-                    let fault = TransportError::connect(&connector.address, timed_out());
-                    return Err(Failed { fault, is_stale: false });
-                }
-                Some(Leaving::Sent) => {
-                    let fault = TransportError::Broken(timed_out());
-                    return Err(Failed { fault, is_stale: false });
-                }
-                None => {}
-            }
-        }
-    }
-
     /// Moves calls that wait, with at most this many bytes, behind `calls`.
     pub(super) fn take_waiting(
         &self,
         lead: LeadNumber,
         mut room: usize,
-        calls: &mut VecDeque<Call<T>>,
+        calls: &mut VecDeque<LaneCall<T>>,
     ) {
         let mut turns = self.turns.lock();
         calls.extend(turns.take(lead, |call| {
@@ -181,7 +105,7 @@ impl<T: Transport> Lane<T> {
     }
 
     /// Returns the turn of a call that leads, or lets it wait.
-    fn enter(&self, call: Call<T>) -> Option<Box<Turn<T>>> {
+    pub(super) fn enter(&self, call: LaneCall<T>) -> Option<Box<Turn<T>>> {
         let mut turns = self.turns.lock();
         match self.lead(&mut turns) {
             Some(mut turn) => {
@@ -195,7 +119,7 @@ impl<T: Transport> Lane<T> {
         }
     }
 
-    fn lead_if_free(&self) -> Option<Box<Turn<T>>> {
+    pub(super) fn lead_if_free(&self) -> Option<Box<Turn<T>>> {
         self.lead(&mut self.turns.lock())
     }
 
@@ -208,38 +132,12 @@ impl<T: Transport> Lane<T> {
     }
 
     /// Takes the lead from a caller that makes no progress, if the call of `caller` still waits.
-    fn revoke(&self, caller: &Arc<Caller<T>>) -> Option<Box<Turn<T>>> {
-        let is_own = |call: &Call<T>| Arc::ptr_eq(&call.caller, caller);
+    pub(super) fn revoke(&self, caller: &Arc<LaneCaller<T>>) -> Option<Box<Turn<T>>> {
+        let is_own = |call: &LaneCall<T>| Arc::ptr_eq(&call.caller, caller);
         let (number, call) = self.turns.lock().revoke(is_own)?;
         let mut turn = Turn::new();
         (turn.number, turn.first) = (number, Some(call));
         Some(turn)
-    }
-}
-
-/// How long a caller waits for a leader that makes no progress: longer than any of its steps takes.
-struct Patience {
-    limit: Duration,
-    progress: u64,
-    since: Instant,
-}
-
-impl Patience {
-    fn new<T: Transport>(lane: &Lane<T>, connector: &Connector) -> Self {
-        let limit = connector.connect_timeout + 2 * connector.response_timeout;
-        Self { limit, progress: lane.progress.load(Ordering::Relaxed), since: Instant::now() }
-    }
-
-    fn is_over<T: Transport>(&mut self, lane: &Lane<T>) -> bool {
-        let progress = lane.progress.load(Ordering::Relaxed);
-        if progress != self.progress {
-            (self.progress, self.since) = (progress, Instant::now());
-        }
-        self.left().is_zero()
-    }
-
-    fn left(&self) -> Duration {
-        self.limit.saturating_sub(self.since.elapsed())
     }
 }
 

@@ -1,42 +1,18 @@
 //! What the caller that leads does for all: it sends their commands and receives their replies.
 
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
 
-use redis::{RedisError, RedisResult};
+use redis::RedisResult;
 
-use super::call::{Call, Caller, ConnectionKind};
+use super::call::{Caller, ConnectionKind};
 use super::lane::Lane;
 use super::transport::Transport;
-use super::turns::LeadNumber;
+use super::turn::{Busy, Turn};
 use crate::connection::connector::{Connector, timed_out};
 use crate::connection::transport_error::TransportError;
 use crate::reply::ends_connection;
 use crate::time::Deadline;
-
-/// What goes from one leader to the next.
-pub(super) struct Turn<T: Transport> {
-    pub(super) number: LeadNumber,
-    /// The call of the next leader, which is sent first. There is none if that is in flight.
-    pub(super) first: Option<Call<T>>,
-    idle: Option<T::Idle>,
-    busy: Option<Busy<T>>,
-    /// The calls in flight, in the order of their replies.
-    pub(super) calls: VecDeque<Call<T>>,
-    /// Room for the commands of a batch.
-    buffer: Vec<u8>,
-    /// Whether the server was silent for too long, and has not answered since.
-    is_silent: bool,
-}
-
-/// A connection with calls in flight.
-struct Busy<T> {
-    transport: T,
-    kind: ConnectionKind,
-    /// Whether the server ends it after a reply that was received.
-    is_ending: bool,
-}
 
 /// The lead, which goes to the next caller when this is dropped.
 pub(super) struct Lead<'a, T: Transport> {
@@ -47,30 +23,6 @@ pub(super) struct Lead<'a, T: Transport> {
     is_interrupted: bool,
 }
 
-impl<T: Transport> Turn<T> {
-    pub(super) fn new() -> Box<Self> {
-        Box::new(Self {
-            number: 0,
-            first: None,
-            idle: None,
-            busy: None,
-            calls: VecDeque::new(),
-            buffer: Vec::new(),
-            is_silent: false,
-        })
-    }
-
-    /// Gives up the connection. Calls in flight fail.
-    pub(super) fn break_off(&mut self, connector: &Connector, error: RedisError) {
-        (self.idle, self.is_silent) = (None, error.is_timeout());
-        let Some(busy) = self.busy.take() else { return };
-        connector.count_failure();
-        for call in self.calls.drain(..) {
-            call.fail(TransportError::Broken(error.clone()), !busy.kind.fresh);
-        }
-    }
-}
-
 impl<'a, T: Transport> Lead<'a, T> {
     pub(super) fn new(lane: &'a Lane<T>, connector: &'a Connector, turn: Box<Turn<T>>) -> Self {
         Self { lane, connector, turn: Some(turn), is_interrupted: true }
@@ -78,7 +30,7 @@ impl<'a, T: Transport> Lead<'a, T> {
 
     /// Sends a batch, unless one is in flight, and receives its replies. A caller whose time is
     /// over leaves the rest to the others.
-    pub(super) fn run(mut self, caller: &Caller<T>, deadline: Deadline) {
+    pub(super) fn run(mut self, caller: &Caller<Box<Turn<T>>>, deadline: Deadline) {
         if let Some(turn) = &mut self.turn {
             let sent = match &mut turn.busy {
                 Some(busy) => {

@@ -2,6 +2,7 @@
 //! it costs on a connection of its own; calls of many threads travel together.
 
 mod call;
+mod exchange;
 mod lane;
 mod lead;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod turn;
 mod turns;
 
 pub(crate) use self::call::{ConnectionKind, Exchanged, Failed, Replies};
