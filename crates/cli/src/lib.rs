@@ -1,6 +1,8 @@
 //! The parts that the command-line programs of this crate have in common.
 
+mod certificates;
 pub mod confirm;
+pub mod connect;
 pub mod documents;
 pub mod failure;
 pub mod options;

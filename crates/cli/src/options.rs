@@ -1,26 +1,16 @@
 //! Options that every program accepts.
 
-use std::env;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use redis_collections::Client;
-
-use crate::failure::Failure;
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Options {
-    /// The URL of the server; repeat it to name several, as with --sentinel
-    #[arg(
-        short,
-        long = "url",
-        value_name = "URL",
-        global = true,
-        env = "REDIS_URL",
-        hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379/"
-    )]
+    /// The URL of the server; repeat it to name several, as with --sentinel [env: REDIS_URL]
+    /// [default: redis://127.0.0.1:6379/]
+    #[arg(short, long = "url", value_name = "URL", global = true)]
     pub urls: Vec<String>,
     /// Connect to the master that Sentinels know as NAME; the URLs are those of the Sentinels
     #[arg(long, value_name = "NAME", global = true)]
@@ -28,36 +18,19 @@ pub struct Options {
     /// The number of the database, instead of that in the URL
     #[arg(long, value_name = "NUMBER", global = true)]
     pub database: Option<u32>,
+    /// Trust the root certificates in FILE, as PEM, instead of those of the system
+    #[arg(long, value_name = "FILE", global = true)]
+    pub ca: Option<PathBuf>,
+    /// Present the certificate chain in FILE, as PEM, to the server; needs --key
+    #[arg(long, value_name = "FILE", global = true)]
+    pub cert: Option<PathBuf>,
+    /// The private key of --cert, as PEM
+    #[arg(long, value_name = "FILE", global = true)]
+    pub key: Option<PathBuf>,
     /// Print JSON, one object per line
     #[arg(long, global = true)]
     pub json: bool,
 }
-
-impl Options {
-    /// Connects to the server, or to the master that Sentinels name.
-    pub fn open(&self) -> Result<Client, Failure> {
-        let builder = match (&self.sentinel, &self.urls[..]) {
-            (Some(name), sentinels) => {
-                let builder = Client::sentinel_builder(sentinels, name);
-                let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-                // In the URLs they are those of the Sentinels.
-                let (user, password) = (variable(MASTER_USER), variable(MASTER_PASSWORD));
-                let builder = user.into_iter().fold(builder, |builder, user| builder.user(user));
-                password.into_iter().fold(builder, |builder, password| builder.password(password))
-            }
-            (None, [url]) => Client::builder(url),
-            (None, _) => {
-                let problem = "several URLs are those of Sentinels or of the nodes of a cluster";
-                return Err(Failure::usage(problem.into()));
-            }
-        };
-        let database = self.database.into_iter();
-        Ok(database.fold(builder, |builder, number| builder.database(number)).build()?)
-    }
-}
-
-const MASTER_USER: &str = "REDIS_MASTER_USER";
-const MASTER_PASSWORD: &str = "REDIS_MASTER_PASSWORD";
 
 /// Parses a time in the notation of the command line.
 pub fn time(text: &str) -> Result<Duration, String> {

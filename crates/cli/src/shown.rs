@@ -4,6 +4,8 @@ use std::array;
 use std::fmt::Write;
 use std::time::Duration;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 /// Formats bytes as one line without control characters.
 pub fn text(bytes: &[u8]) -> String {
     let mut shown = String::new();
@@ -32,16 +34,33 @@ pub fn time(time: Duration) -> String {
     }
 }
 
+/// Cuts a text that takes more than `widest` columns of a terminal.
+pub fn shortened(text: String, widest: usize) -> String {
+    if text.width() <= widest {
+        return text;
+    }
+    let mut left = widest.saturating_sub(1);
+    let fits = |letter: &char| {
+        let rest = left.checked_sub(letter.width().unwrap_or_default());
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let mut shortened: String = text.chars().take_while(fits).collect();
+    shortened.push('…');
+    shortened
+}
+
 /// Formats rows with aligned columns, one line each.
 pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: [usize; N] = array::from_fn(|column| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+        rows.iter().map(|row| row[column].width()).max().unwrap_or_default()
     });
     let mut lines = String::new();
     for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:<width$}  ");
+            let padding = width - cell.width();
+            let _ = write!(line, "{cell}{:padding$}  ", "");
         }
         lines.push_str(line.trim_end());
         lines.push('\n');

@@ -109,6 +109,9 @@ variable REDIS_URL to keep its password out of the list of processes.
 With --sentinel the user and password in the URL are those of the Sentinel. Those of the master are
 in the variables REDIS_MASTER_USER and REDIS_MASTER_PASSWORD.
 
+rediss URLs, --ca, --cert and --key need a program that was built with the feature tls. Without
+--ca, the variable SSL_CERT_FILE may name a file of root certificates in place of the system's.
+
 Times are written like 250ms, 30s, 5m, 2h or 1d; a plain number means seconds.
 
 Names are not case-sensitive and have no wildcards. In A=B=1, the name is the shortest one that a

@@ -4,7 +4,8 @@ use redis_collections::Error;
 use redis_collections::keyword::{Access, Client, Description, KeywordError, Service};
 
 use crate::arguments::Assignment;
-use redis_collections_cli::failure::Failure;
+use redis_collections_cli::connect::Connected;
+use redis_collections_cli::failure::{Failure, attempted};
 use redis_collections_cli::options::Options;
 use redis_collections_cli::shown;
 
@@ -54,7 +55,13 @@ impl Opened {
 }
 
 pub(crate) fn client(options: &Options) -> Result<Client, Failure> {
-    Ok(Client::new(&options.open()?))
+    match options.connect()? {
+        Connected::Alone(client) => Ok(Client::new(&client)),
+        Connected::Cluster(_) => {
+            let problem = "the server is a node of a cluster, where keywords do not work";
+            Err(Failure::usage(problem.into()))
+        }
+    }
 }
 
 pub(crate) fn is_readable(description: &Description) -> bool {
@@ -71,7 +78,7 @@ pub(crate) fn failed(name: &str, error: Error) -> Failure {
             source.to_string()
         }
         _ => {
-            let attempt = attempt_of(&error);
+            let attempt = attempted(&error);
             return match Failure::from(error) {
                 Failure::Reported { code, messages } => {
                     let messages = messages.iter().map(|said| without(&attempt, name, said));

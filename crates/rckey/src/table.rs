@@ -25,7 +25,7 @@ impl Row {
         let Self { reading, .. } = self;
         [
             shown::text(reading.keyword.as_bytes()),
-            shortened(reading::value(reading, known)),
+            shown::shortened(reading::value(reading, known), WIDEST),
             reading.age().map_or("-".into(), shown::time),
             reading::status(reading),
         ]
@@ -57,13 +57,6 @@ pub(crate) fn frame<'a>(
         None => line,
     };
     lines.zip(bold.chain(rows.map(Row::colour))).map(line).collect()
-}
-
-fn shortened(text: String) -> String {
-    match text.char_indices().nth(WIDEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }
 
 /// For how long a change is highlighted.

@@ -36,7 +36,7 @@ fn wrong_usage_is_reported_in_one_line() {
         ("write dome a:b=1", Failed(2, "the name of a keyword cannot contain ':'")),
         ("watch dome a.b", Failed(2, "the name of a keyword cannot contain '.'")),
         ("list do:me", Failed(2, "the name of a service cannot contain ':'")),
-        ("list --url nonsense", Failed(2, "invalid configuration")),
+        ("list --url nonsense", Failed(2, "rckey: --url: it is no URL of a server")),
     ]);
     let output = rckey("").output().expect("the program");
     let (out, error) = texts(&output);
