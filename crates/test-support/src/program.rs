@@ -165,6 +165,16 @@ impl Program {
             let page = std::fs::read_to_string(page).expect("a page");
             assert!(page.contains(".TH ") && !page.contains("5ecret"), "{page}");
         }
+        for page in std::fs::read_dir(&directory).expect("a directory") {
+            let page = std::fs::read_to_string(page.expect("a page").path()).expect("a page");
+            for other in page.lines().filter_map(|line| line.strip_suffix("(1)")) {
+                let other = format!("{}.1", other.replace('\\', ""));
+                assert!(directory.join(&other).exists(), "there is no page {other}");
+            }
+        }
+        let headings: Vec<_> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+        assert_eq!(headings[headings.len() - 3..], ["EXAMPLES", "NOTES", "VERSION"]);
+        assert!(!page.contains("\\-help(1)"), "{page}");
         let occupied = format!("man {}", directory.join(format!("{}.1", self.name)).display());
         self.check(&[Case(&occupied, b"", Said::Failed(1, "cannot write man pages to "))]);
         for arguments in ["completions zsh", "man"] {
