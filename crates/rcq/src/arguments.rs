@@ -44,6 +44,7 @@ pub(crate) enum Command {
             long,
             value_name = "TIME",
             num_args = 0..=1,
+            require_equals = true,
             default_missing_value = "1s",
             value_parser = interval
         )]
@@ -66,6 +67,8 @@ pub(crate) enum Command {
         count: usize,
     },
     /// Append jobs: the arguments, or else the lines of standard input
+    ///
+    /// A queue need not exist before. A line ends with \n; a \r before it is a part of the job.
     Push {
         #[command(flatten)]
         queue: Queue,
@@ -83,10 +86,19 @@ pub(crate) enum Command {
         within: Duration,
     },
     /// Stop claiming: consumers get no more jobs
-    Pause(Queue),
+    Pause {
+        #[command(flatten)]
+        queue: Queue,
+        /// Pause a queue to which nothing was pushed yet, too
+        #[arg(long)]
+        create: bool,
+    },
     /// Resume claiming
     Resume(Queue),
     /// Remove all pending and delayed jobs
+    ///
+    /// It also frees all keys of `push --unique`, so that jobs can be pushed under them again at
+    /// once.
     Purge {
         #[command(flatten)]
         queue: Queue,
@@ -98,6 +110,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Dead(Dead),
     /// Wait until no job is pending, in flight or delayed
+    ///
+    /// The queue must exist. One from which consumers have claimed jobs still does when it is empty.
     Drain {
         #[command(flatten)]
         queue: Queue,
@@ -128,7 +142,13 @@ pub(crate) enum Dead {
         count: Option<usize>,
     },
     /// Remove all dead jobs
-    Purge(Queue),
+    Purge {
+        #[command(flatten)]
+        queue: Queue,
+        /// Do not ask for confirmation
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 #[derive(Args)]
@@ -163,10 +183,16 @@ variable REDIS_URL to keep its password out of the list of processes.
 With --sentinel the user and password in the URL are those of the Sentinel. Those of the master are
 in the variables REDIS_MASTER_USER and REDIS_MASTER_PASSWORD.
 
+rediss URLs, --ca, --cert and --key need a program that was built with the feature tls. Without
+--ca, the variable SSL_CERT_FILE may name a file of root certificates in place of the system's.
+
 Times are written like 250ms, 30s, 5m, 2h or 1d; a plain number means seconds.
 
 Jobs and names may be any bytes. With --json, those that are not UTF-8 are shown as
-{\"base64\": \"...\"} instead of a string; without it, unprintable bytes are escaped: \\n, \\xff.
+{\"base64\": \"...\"} instead of a string; without it, control characters and bytes that are not
+UTF-8 are escaped: \\n, \\u{1b}, \\xff.
+
+All commands but push, list and pause --create fail if the queue does not exist.
 
 Exit codes: 0 success; 1 failure; 2 wrong arguments, URL or kind of server; 3 not drained in time.";
 

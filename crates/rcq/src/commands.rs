@@ -5,12 +5,12 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::mem;
 use std::time::{Duration, UNIX_EPOCH};
 
-use redis_collections::{Error, Wait};
+use redis_collections::Error;
 use serde_json::json;
 
 use crate::arguments::{Arguments, Command, Dead, Queue};
 use crate::opened::Opened;
-use crate::{base64, list, running, stats, watch};
+use crate::{base64, drain, list, running, stats, watch};
 use redis_collections_cli::confirm::confirm;
 use redis_collections_cli::failure::Failure;
 use redis_collections_cli::program::print_object;
@@ -26,18 +26,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             watch::watch(&existing(queue)?, *interval)
         }
         Command::Running { queue, count } => running::print(&existing(queue)?, *count),
-        Command::Peek { queue, count } => open(queue)?.peek(*count),
+        Command::Peek { queue, count } => existing(queue)?.peek(*count),
         Command::Push { queue, jobs, unique: Some(key), within, .. } => {
             open(queue)?.push_unique(key, jobs, *within)
         }
         Command::Push { queue, jobs, delay, .. } => open(queue)?.push(jobs, *delay),
-        Command::Pause(queue) => open(queue)?.pause(),
-        Command::Resume(queue) => open(queue)?.resume(),
+        Command::Pause { queue, create: true } => open(queue)?.pause(),
+        Command::Pause { queue, create: false } => existing(queue)?.pause(),
+        Command::Resume(queue) => existing(queue)?.resume(),
         Command::Purge { queue, yes } => existing(queue)?.purge(*yes),
-        Command::Dead(Dead::List { queue, count }) => open(queue)?.list_dead(*count),
-        Command::Dead(Dead::Requeue { queue, count }) => open(queue)?.requeue(*count),
-        Command::Dead(Dead::Purge(queue)) => open(queue)?.purge_dead(),
-        Command::Drain { queue, timeout } => open(queue)?.drain(*timeout),
+        Command::Dead(Dead::List { queue, count }) => existing(queue)?.list_dead(*count),
+        Command::Dead(Dead::Requeue { queue, count }) => existing(queue)?.requeue(*count),
+        Command::Dead(Dead::Purge { queue, yes }) => existing(queue)?.purge_dead(*yes),
+        Command::Drain { queue, timeout } => drain::drain(&existing(queue)?, *timeout),
         Command::Document(document) => document.print::<Arguments>(),
     }
 }
@@ -101,6 +102,9 @@ impl Opened {
         let [job] = jobs else {
             return Err(Failure::usage("--unique takes exactly one job".into()));
         };
+        if key.is_empty() {
+            return Err(Failure::usage("the key of --unique is empty".into()));
+        }
         let pending = self.queue.push_unique(bytes(key), bytes(job), within)?;
         let pushed = usize::from(pending.is_some());
         let why = match pending {
@@ -159,7 +163,7 @@ impl Opened {
                 rows.push([
                     shown::time(now.duration_since(dead.since).unwrap_or_default()),
                     dead.deliveries.to_string(),
-                    shown::text(dead.reason.as_bytes()),
+                    shown::shortened(shown::text(dead.reason.as_bytes()), WIDEST_REASON),
                     shown::text(&value),
                 ]);
             }
@@ -178,24 +182,15 @@ impl Opened {
         )
     }
 
-    fn purge_dead(&self) -> Result<(), Failure> {
-        let purged = self.queue.dead().purge()?;
-        let text = if purged { "purged the dead-letter queue of" } else { "no dead jobs in" };
-        self.say(json!({ "purged": purged }), &format!("{text} {}", self.shown_name()))
-    }
-
-    fn drain(&self, timeout: Option<Duration>) -> Result<(), Failure> {
-        let drained = self.queue.drain(timeout.map_or(Wait::Forever, Wait::For))?;
-        let said = if drained || self.json {
-            self.say(json!({ "drained": drained }), &format!("drained {}", self.shown_name()))
-        } else {
-            Ok(())
-        };
-        if drained {
-            said
-        } else {
-            Err(Failure::new(LATE, format!("{} was not drained in time", self.shown_name())))
+    fn purge_dead(&self, is_confirmed: bool) -> Result<(), Failure> {
+        let (name, dead) = (self.shown_name(), self.queue.dead());
+        // A job that is buried after this is removed, but not counted.
+        let count = dead.len()?;
+        if !is_confirmed {
+            confirm(&format!("Remove {count} dead jobs of {name}?"))?;
         }
+        let purged = if dead.purge()? { count } else { 0 };
+        self.say(json!({ "purged": purged }), &format!("purged {purged} dead jobs of {name}"))
     }
 }
 
@@ -222,12 +217,9 @@ fn each_batch(mut push: impl FnMut(Vec<Vec<u8>>) -> Result<(), Failure>) -> Resu
 /// Returns a failure after this many jobs had been pushed.
 fn failed(pushed: usize, error: Error) -> Failure {
     let failure = Failure::from(error);
-    match failure {
-        Failure::Reported { code, messages } if pushed > 0 => Failure::new(
-            code,
-            format!("{}; pushed before the failure: {pushed}", messages.join("; ")),
-        ),
-        failure => failure,
+    match pushed {
+        0 => failure,
+        _ => failure.with_hint(&format!("pushed before the failure: {pushed}")),
     }
 }
 
@@ -237,5 +229,5 @@ fn bytes(argument: &OsString) -> &[u8] {
 }
 
 const MAX_BATCH: usize = 1000;
-/// The exit code if a queue was not drained in time.
-const LATE: u8 = 3;
+/// The greatest width of a reason in a table.
+const WIDEST_REASON: usize = 80;

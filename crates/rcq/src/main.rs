@@ -6,6 +6,7 @@ mod arguments;
 mod base64;
 mod commands;
 mod connect;
+mod drain;
 mod history;
 mod list;
 mod opened;

@@ -26,6 +26,9 @@ impl Opened {
     pub(crate) fn new(arguments: &Arguments, queue: &Queue) -> Result<Self, Failure> {
         // The bytes of an argument are unchanged on Unix.
         let name = queue.name.as_encoded_bytes().to_vec();
+        if name.is_empty() {
+            return Err(Failure::usage("the name of a queue is empty".into()));
+        }
         let queue = WorkQueue::new(&connect::client(arguments)?, name.clone());
         Ok(Self { queue, name, json: arguments.options.json })
     }

@@ -129,7 +129,7 @@ pub(crate) fn line(stats: &QueueStats, rates: Option<QueueRates>) -> String {
         stats.delayed,
         stats.dead,
         stats.consumers,
-        if stats.paused { "yes" } else { "no" },
+        stats.paused,
         stats.done,
         rate(|rates| rates.done),
         rate(|rates| rates.retried),

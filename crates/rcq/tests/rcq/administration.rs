@@ -1,5 +1,6 @@
 //! The administration of queues.
 
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use redis_collections::{Client, LocalServer, RedisList, WorkQueue};
@@ -9,11 +10,13 @@ use crate::{NOTHING, PROGRAM, bury, check, objects, queue, rcq};
 use support::program::Case;
 use support::program::Said::{Failed, Out};
 use support::program::texts;
+use support::servers::query;
 use support::{LATE, eventually};
 
 #[test]
 fn a_queue_is_paused_and_resumed() {
     check(&[
+        Case("push still a", NOTHING, Out("pushed 1 to still, 1 pending\n")),
         Case("pause still", NOTHING, Out("paused still\n")),
         Case("pause still --json", NOTHING, Out("{\"paused\":true,\"queue\":\"still\"}\n")),
         Case("resume still", NOTHING, Out("resumed still\n")),
@@ -32,8 +35,8 @@ fn a_queue_is_paused_and_resumed() {
 #[test]
 fn dead_jobs_are_listed_requeued_and_purged() {
     check(&[
-        Case("dead list dead", NOTHING, Out("")),
         Case("push dead a b c", NOTHING, Out("pushed 3 to dead, 3 pending\n")),
+        Case("dead list dead", NOTHING, Out("")),
     ]);
     bury("dead", 3, "no such address");
     let list = rcq("dead list dead -n 2").output().expect("an end");
@@ -49,19 +52,109 @@ fn dead_jobs_are_listed_requeued_and_purged() {
         Case("dead requeue dead --count 1", NOTHING, Out("requeued 1 in dead\n")),
         Case("peek dead", NOTHING, Out("a\n")),
         Case("dead requeue dead --json", NOTHING, Out("{\"queue\":\"dead\",\"requeued\":2}\n")),
-        Case("dead purge dead", NOTHING, Out("no dead jobs in dead\n")),
+        Case("dead purge dead -y", NOTHING, Out("purged 0 dead jobs of dead\n")),
+    ]);
+    bury("dead", 2, "");
+    check(&[
+        Case("dead purge dead", b"y\n", Failed(2, "standard input is no terminal; pass --yes")),
+        Case("dead purge dead --yes --json", NOTHING, Out("{\"purged\":2,\"queue\":\"dead\"}\n")),
+        Case("dead list dead", NOTHING, Out("")),
+        Case("peek dead", NOTHING, Out("c\n")),
     ]);
     bury("dead", 1, "");
+    let (code, seen) = PROGRAM.answered("dead purge dead", "n\n");
+    assert!(code == Some(1) && seen.contains("Remove 1 dead jobs of dead? [y/N]"), "{seen}");
+    let (code, seen) = PROGRAM.answered("dead purge dead", "y\n");
+    assert!(code == Some(0) && seen.contains("purged 1 dead jobs of dead"), "{seen}");
+}
+
+#[test]
+fn a_long_reason_is_cut_in_the_table() {
+    rcq("push long a").output().expect("an end");
+    bury("long", 1, &"x".repeat(200));
+    let list = texts(&rcq("dead list long").output().expect("an end")).0;
+    assert!(list.ends_with(&format!("  {}…  a\n", "x".repeat(79))), "{list}");
+    assert_eq!(objects("dead list long --json")[0]["reason"], "x".repeat(200));
+}
+
+#[test]
+fn a_queue_that_does_not_exist_can_only_be_pushed_to_or_created() {
+    for command in [
+        "stats",
+        "running",
+        "peek",
+        "pause",
+        "resume",
+        "purge -y",
+        "dead list",
+        "dead requeue",
+        "dead purge -y",
+        "drain",
+    ] {
+        check(&[Case(
+            &format!("{command} typo"),
+            NOTHING,
+            Failed(1, "there is no queue typo; `rcq list`"),
+        )]);
+    }
+    assert!(!queue("typo").exists().expect("a server"), "none of them creates it");
     check(&[
-        Case("dead purge dead --json", NOTHING, Out("{\"purged\":true,\"queue\":\"dead\"}\n")),
-        Case("dead list dead", NOTHING, Out("")),
-        Case("peek dead", NOTHING, Out("b\nc\n")),
+        Case("pause early --create", NOTHING, Out("paused early\n")),
+        Case("pause early", NOTHING, Out("paused early\n")),
+        Case("drain early", NOTHING, Out("drained early\n")),
     ]);
+}
+
+#[test]
+fn an_empty_queue_exists_once_consumers_have_claimed_from_it() {
+    rcq("push worked a").output().expect("an end");
+    let mut consumer = queue("worked").consumer();
+    consumer.next(LATE).expect("a server").expect("a job").done_now().expect("a server");
+    consumer.close().expect("a server");
+    check(&[
+        Case("drain worked", NOTHING, Out("drained worked\n")),
+        Case("peek worked", NOTHING, Out("")),
+    ]);
+}
+
+#[test]
+fn a_drain_waits_out_an_outage_within_its_time() {
+    let mut server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a connection");
+    let queue: WorkQueue<Vec<u8>> = WorkQueue::new(&client, "out");
+    queue.pause().expect("a server");
+    queue.push(b"a").expect("a server");
+    let drain = |options: &str| {
+        let command = format!("drain out --url {} {options}", server.url());
+        let mut running = rcq(&command).spawn().expect("the program");
+        let lines = BufReader::new(running.stderr.take().expect("a pipe")).lines();
+        (running, lines)
+    };
+    let waiting = || {
+        let clients: String = query(server.url(), "CLIENT LIST").expect("a server");
+        clients.lines().filter(|client| client.contains(" cmd=eval")).count()
+    };
+    let (long, mut errors) = drain("--timeout 1m");
+    let (mut short, mut late) = drain("--timeout 3s");
+    assert!(eventually(|| waiting() == 2));
+    server.stop().expect("a process");
+    for errors in [&mut errors, &mut late] {
+        let outage = errors.next().expect("a line").expect("text");
+        assert!(outage.starts_with("rcq: "), "{outage}");
+    }
+    assert_eq!(short.wait().expect("an end").code(), Some(3));
+    let end = late.next().expect("a line").expect("text");
+    assert_eq!(end, "rcq: out was not drained in time");
+    server.restart().expect("a server");
+    let out = long.wait_with_output().expect("an end");
+    assert_eq!((out.status.code(), out.stdout), (Some(0), b"drained out\n".to_vec()));
+    assert_eq!(errors.count(), 0, "one report of the outage");
 }
 
 #[test]
 fn a_drain_ends_when_the_queue_is_empty_or_at_its_timeout() {
     check(&[
+        Case("pause dry --create", NOTHING, Out("paused dry\n")),
         Case("drain dry", NOTHING, Out("drained dry\n")),
         Case("drain dry --json -t 5m", NOTHING, Out("{\"drained\":true,\"queue\":\"dry\"}\n")),
         Case("push wet a", NOTHING, Out("pushed 1 to wet, 1 pending\n")),
@@ -126,8 +219,29 @@ fn queues_are_listed_with_their_contents() {
     let () = support::servers::query(url, "SET a~rc:dead x").expect("a server");
     let output = rcq(&list).output().expect("an end");
     let (out, error) = texts(&output);
-    assert_eq!((output.status.code(), out.as_str()), (Some(1), table));
-    assert!(error.lines().count() == 1 && error.contains("WRONGTYPE"), "{error}");
+    assert_eq!((output.status.code(), error.as_str()), (Some(0), ""));
+    let broken = "a      -        -          -        -     -          -       ";
+    let row = out.lines().nth(1).expect("a row");
+    assert!(row.starts_with(broken) && row.contains("WRONGTYPE"), "{out}");
+    assert_eq!(out.lines().count(), table.lines().count() + 1, "{out}");
+    let found = objects(&format!("{list} --json"));
+    assert!(found[0]["error"].as_str().is_some_and(|error| error.contains("WRONGTYPE")));
+    assert_eq!((found.len(), &found[0]["queue"]), (3, &json!("a")));
+}
+
+#[test]
+fn the_columns_of_a_list_fit_wide_and_long_names() {
+    let server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a connection");
+    for name in ["漢字".to_owned(), "x".repeat(20_000)] {
+        WorkQueue::<String>::new(&client, name).pause().expect("a server");
+    }
+    let list = rcq(&format!("list --url {}", server.url())).output().expect("an end");
+    let list = texts(&list).0;
+    let cut = format!("{}…  0        0", "x".repeat(59));
+    assert!(list.lines().any(|line| line.starts_with(&cut)), "{list}");
+    let wide = format!("漢字{}0        0", " ".repeat(58));
+    assert!(list.lines().any(|line| line.starts_with(&wide)), "{list}");
 }
 
 #[test]

@@ -11,11 +11,11 @@ use support::eventually;
 use support::kinds::SERVER;
 use support::program::Case;
 use support::program::Said::{Failed, Out};
+use support::program::texts;
 
 #[test]
 fn jobs_are_pushed_and_seen() {
     check(&[
-        Case("peek seen", NOTHING, Out("")),
         Case("push seen a b", NOTHING, Out("pushed 2 to seen, 2 pending\n")),
         Case("push seen", b"c d\n\n\xff", Out("pushed 3 to seen, 5 pending\n")),
         Case("push seen", NOTHING, Out("pushed 0 to seen\n")),
@@ -43,7 +43,7 @@ fn json_represents_bytes_that_are_not_text() {
     let job = |job| json!({ "job": job, "id": null, "deliveries": 0 });
     let expected = [job(json!("a\tb")), job(json!({ "base64": "//4A" }))];
     assert_eq!(objects("peek any --json"), expected);
-    let mut pause = rcq("pause --json");
+    let mut pause = rcq("pause --create --json");
     let pause = pause.arg(std::ffi::OsString::from_vec(b"\xff".to_vec())).output().expect("an end");
     assert_eq!(pause.stdout, b"{\"paused\":true,\"queue\":{\"base64\":\"/w==\"}}\n");
 }
@@ -101,5 +101,30 @@ fn a_unique_job_is_pushed_once() {
         Case("push once -k m", b"b\n", Failed(2, "<JOB>")),
         Case("push once b -k m --delay 1s", NOTHING, Failed(2, "cannot be used with")),
         Case("push once b --within 1s", NOTHING, Failed(2, "--unique <KEY>")),
+    ]);
+    let empty = rcq("push once b --unique").arg("").output().expect("an end");
+    assert_eq!(
+        (empty.status.code(), texts(&empty).1.as_str()),
+        (Some(2), "rcq: the key of --unique is empty\n")
+    );
+}
+
+#[test]
+fn an_empty_name_is_no_queue() {
+    for command in ["push", "peek", "stats", "drain", "pause --create"] {
+        let empty = rcq(command).arg("").output().expect("an end");
+        assert_eq!(
+            (empty.status.code(), texts(&empty).1.as_str()),
+            (Some(2), "rcq: the name of a queue is empty\n"),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn only_the_end_of_a_line_is_removed() {
+    check(&[
+        Case("push crlf", b"a\r\nb", Out("pushed 2 to crlf, 2 pending\n")),
+        Case("peek crlf", NOTHING, Out("a\\r\nb\n")),
     ]);
 }

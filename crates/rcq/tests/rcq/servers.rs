@@ -1,12 +1,14 @@
 //! Clusters and Sentinels.
 
 use redis_collections::{Client, WorkQueue};
+use serde_json::json;
 
 use crate::{NOTHING, check, objects, rcq};
 use support::kinds::CLUSTER;
 use support::program::Case;
 use support::program::Said::{Failed, Out};
 use support::program::texts;
+use support::servers::cluster::Cluster;
 use support::servers::query;
 use support::servers::sentinel::Sentinels;
 
@@ -26,6 +28,11 @@ fn a_cluster_needs_a_hash_tag() {
             Failed(2, "{jobs} rather than jobs"),
         ),
     ]);
+    for command in ["stats", "peek", "drain", "pause --create", "pause", "dead list", "purge -y"] {
+        let unsent =
+            Failed(2, "rcq: \"mail\": in a cluster the name of a work queue needs a hash tag");
+        check(&[Case(&format!("{command} --url {url} mail"), NOTHING, unsent)]);
+    }
     let cluster = Client::cluster([url]).expect("a cluster");
     let queue: WorkQueue<String> = WorkQueue::new(&cluster, "{mail}");
     assert_eq!(queue.len().expect("a cluster"), 1);
@@ -38,7 +45,7 @@ fn a_node_of_a_cluster_is_recognized() {
             Case(
                 &format!("push --url {url} untagged a"),
                 NOTHING,
-                Failed(2, "{jobs} rather than jobs"),
+                Failed(2, "rcq: \"untagged\": in a cluster"),
             ),
             Case(
                 &format!("push --url {url} {{tagged}} a"),
@@ -50,11 +57,80 @@ fn a_node_of_a_cluster_is_recognized() {
 }
 
 #[test]
+fn a_cluster_has_only_the_database_0() {
+    let url = &CLUSTER.urls()[0];
+    for options in [
+        format!("--url {url} --cluster --database 1"),
+        format!("--url {url} --database 1"),
+        format!("--url {url}1"),
+        format!("--url {url}1 --cluster"),
+    ] {
+        check(&[Case(
+            &format!("push {{base}} x {options}"),
+            NOTHING,
+            Failed(2, "a cluster has only the database 0"),
+        )]);
+    }
+    check(&[
+        Case(
+            &format!("push {{base}} x --url {url} --database 0"),
+            NOTHING,
+            Out("pushed 1 to {base}, 1 pending\n"),
+        ),
+        Case(
+            "list --cluster",
+            NOTHING,
+            Failed(2, "is not a node of a cluster; leave out --cluster"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_sentinel_is_recognized() {
+    let sentinels = Sentinels::start_with_password("5ecret").expect("sentinels");
+    let url = &sentinels.urls()[0];
+    for options in ["", "--database 3", "--cluster"] {
+        for command in ["list", "push mail a"] {
+            check(&[Case(
+                &format!("{command} --url {url} {options}"),
+                NOTHING,
+                Failed(2, "rcq: the server is a Sentinel; use --sentinel with the name of"),
+            )]);
+        }
+    }
+    check(&[Case(
+        &format!("list --url {url} --sentinel {}", sentinels.name()),
+        NOTHING,
+        Failed(1, "those of the master are in REDIS_MASTER_USER and REDIS_MASTER_PASSWORD"),
+    )]);
+}
+
+#[test]
+fn a_queue_without_a_hash_tag_is_marked_in_the_list_of_a_cluster() {
+    let cluster = Cluster::start().expect("a cluster");
+    let url = &cluster.urls()[0];
+    for node in cluster.urls() {
+        // The node that owns its slot accepts it.
+        let _ = query::<()>(&node, "SET mail~rc:paused 1");
+    }
+    rcq(&format!("push {{mail}} a --url {url}")).output().expect("an end");
+    rcq(&format!("pause {{mail}} --url {url}")).output().expect("an end");
+    let list = rcq(&format!("list --url {url}")).output().expect("an end");
+    let (out, error) = texts(&list);
+    assert_eq!((list.status.code(), error.as_str(), out.lines().count()), (Some(0), "", 3));
+    let row = out.lines().find(|line| line.starts_with("mail ")).expect("a row");
+    assert!(row.contains("needs a hash tag"), "{out}");
+    let found = objects(&format!("list --url {url} --json"));
+    assert!(found[0]["error"].as_str().is_some_and(|error| error.contains("hash tag")));
+    assert_eq!((&found[0]["queue"], &found[1]["paused"]), (&json!("mail"), &json!(true)));
+}
+
+#[test]
 fn the_queues_of_all_nodes_are_listed() {
     let url = &CLUSTER.urls()[0];
     let names: Vec<_> = (0..20).map(|number| format!("{{listed-{number:02}}}")).collect();
     for name in &names {
-        rcq(&format!("pause {name} --url {url}")).output().expect("an end");
+        rcq(&format!("pause {name} --create --url {url}")).output().expect("an end");
     }
     let found = objects(&format!("list --url {url} --json"));
     let found = found.iter().filter_map(|queue| queue["queue"].as_str());
@@ -76,6 +152,7 @@ fn sentinels_name_the_master() {
     let refused = rcq(&push).env("REDIS_MASTER_PASSWORD", "wrong-5ecret").output().expect("an end");
     let (_, error) = texts(&refused);
     assert!(refused.status.code() == Some(1) && !error.contains("5ecret"), "{error}");
+    assert!(error.contains("; with --sentinel the user and password in the URLs"), "{error}");
     check(&[
         Case(
             &format!("stats mail --sentinel other --url {url}"),

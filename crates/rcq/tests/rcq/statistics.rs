@@ -48,7 +48,7 @@ fn statistics_report_the_state_of_the_queue() {
 fn statistics_are_watched_until_a_signal() {
     rcq("push watched a").output().expect("an end");
     for (options, signal) in [("", "INT"), ("--json", "INT"), ("", "TERM")] {
-        let mut command = rcq(&format!("stats watched --watch 100ms {options}"));
+        let mut command = rcq(&format!("stats watched --watch=100ms {options}"));
         let mut running = command.spawn().expect("the program");
         let mut lines = BufReader::new(running.stdout.take().expect("a pipe")).lines();
         let mut line = || lines.next().expect("a line").expect("text");
@@ -56,7 +56,9 @@ fn statistics_are_watched_until_a_signal() {
         match options {
             "" => {
                 assert!(
-                    first.starts_with("pending=1 in_flight=0 ") && first.contains(" done/s=- ")
+                    first.starts_with("pending=1 in_flight=0 ")
+                        && first.contains(" paused=false ")
+                        && first.contains(" done/s=- ")
                 );
                 assert!(second.contains(" done/s=0.0 "), "{second}");
             }
@@ -80,7 +82,7 @@ fn a_table_is_redrawn_in_place_on_a_terminal() {
     rcq("push drawn a").output().expect("an end");
     for (variable, coloured) in [(("A", ""), true), (("NO_COLOR", "1"), false)] {
         let is_redrawn = |seen: &str| seen.contains("\x1b[15A");
-        let seen = PROGRAM.drawn("stats drawn --watch 100ms", variable, is_redrawn);
+        let seen = PROGRAM.drawn("stats drawn --watch=100ms", variable, is_redrawn);
         assert!(seen.contains("pending") && seen.contains('▁'), "{seen}");
         assert_eq!(seen.contains("\x1b[36m"), coloured, "{seen}");
     }
@@ -94,7 +96,7 @@ fn a_queue_without_keys_has_no_statistics() {
         Case("stats nosuch --json", NOTHING, Failed(1, missing)),
         Case("stats nosuch --watch", NOTHING, Failed(1, missing)),
     ]);
-    rcq("pause emptied").output().expect("an end");
+    rcq("pause emptied --create").output().expect("an end");
     assert_eq!(objects("stats emptied --json")[0]["pending"], 0, "it is paused");
 }
 
@@ -104,7 +106,7 @@ fn watched_statistics_survive_a_lost_connection() {
     let client = Client::open(server.url()).expect("a connection");
     let queue: WorkQueue<String> = WorkQueue::new(&client, "lost");
     queue.push("a").expect("a server");
-    let mut command = rcq("stats lost --watch 100ms");
+    let mut command = rcq("stats lost --watch=100ms");
     let mut running = command.env("REDIS_URL", server.url()).spawn().expect("the program");
     let mut lines = BufReader::new(running.stdout.take().expect("a pipe")).lines();
     let mut line = || lines.next().expect("a line").expect("text");
@@ -130,7 +132,7 @@ fn next_of(errors: &mut std::io::Lines<BufReader<ChildStderr>>) -> String {
 #[test]
 fn a_refusal_ends_watched_statistics() {
     rcq("push refused a").output().expect("an end");
-    let mut running = rcq("stats refused --watch 100ms").spawn().expect("the program");
+    let mut running = rcq("stats refused --watch=100ms").spawn().expect("the program");
     let mut lines = BufReader::new(running.stdout.take().expect("a pipe")).lines();
     lines.next().expect("a line").expect("text");
     let () = support::servers::query(SERVER.url(), "SET refused value").expect("a string");
@@ -145,7 +147,7 @@ fn a_table_shows_that_its_figures_are_stale() {
     let mut server = LocalServer::start().expect("a server");
     let client = Client::open(server.url()).expect("a connection");
     WorkQueue::<String>::new(&client, "stale").push("a").expect("a server");
-    let arguments = format!("stats stale --watch 100ms --url {}", server.url());
+    let arguments = format!("stats stale --watch=100ms --url {}", server.url());
     let mut restarted_at = None;
     let mut is_stopped = false;
     let seen = PROGRAM.drawn(&arguments, ("A", ""), |seen| {
@@ -171,7 +173,7 @@ fn a_resized_terminal_is_cleared() {
     let resize = SERVER.unix_socket().with_file_name("resize");
     let script = format!(
         "(until test -e {}; do sleep 0.02; done; stty rows 12 cols 50 < /dev/tty) & \
-         exec {} stats resized --watch 100ms",
+         exec {} stats resized --watch=100ms",
         resize.display(),
         PROGRAM.path
     );
