@@ -168,7 +168,16 @@ impl Opened {
             // If standard output is closed, standard error and the exit code remain.
             let _ = print_object(&object);
         }
-        failed(name, error)
+        let is_not_served = matches!(error.keyword_error(), Some(KeywordError::NotServed));
+        let heartbeat = if is_not_served { self.service.heartbeat() } else { Ok(None) };
+        match heartbeat {
+            Ok(Some(age)) => failed(name, error).with_hint(&format!(
+                "the last heartbeat of one was {} ago, and it counts as serving until its lease \
+                 ends, but it has died or lost its connection",
+                shown::time(age)
+            )),
+            _ => failed(name, error),
+        }
     }
 
     fn outcome(&self, name: &str, outcome: &str) -> Value {

@@ -4,8 +4,10 @@ use redis_collections::LocalServer;
 
 use crate::{PROGRAM, check, dome, rckey};
 use support::eventually;
+use support::kinds::CLUSTER;
 use support::program::Said::Failed;
 use support::program::texts;
+use support::servers::sentinel::Sentinels;
 
 #[test]
 fn a_request_that_was_sent_is_no_wrong_usage() {
@@ -66,4 +68,39 @@ fn a_server_that_is_down_is_a_failure_without_its_password() {
     }
     let help = rckey("--help").env("REDIS_URL", &url).output().expect("an end");
     assert!(!texts(&help).0.contains("5ecret"));
+}
+
+#[test]
+fn a_cluster_and_a_sentinel_are_refused() {
+    let url = &CLUSTER.urls()[0];
+    for command in ["list", "list dome", "show dome", "read dome A", "write dome A=1", "watch dome"]
+    {
+        let refused = Failed(2, "rckey: the server is a node of a cluster, where keywords do not");
+        check([(&format!("{command} --url {url}"), refused)]);
+    }
+    check([(&format!("list --url {url}1"), Failed(2, "a cluster has only the database 0"))]);
+    let sentinels = Sentinels::start().expect("sentinels");
+    let url = &sentinels.urls()[0];
+    check([(&format!("list --url {url}"), Failed(2, "the server is a Sentinel; use --sentinel"))]);
+}
+
+#[test]
+fn an_empty_name_is_no_service() {
+    for command in ["list", "show", "read", "watch"] {
+        let output = rckey(command).arg("").output().expect("an end");
+        let (_, error) = texts(&output);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset_and_messages_name_it() {
+    let said = |url: &str| {
+        let output = rckey("list").env("REDIS_URL", url).output().expect("an end");
+        (output.status.code(), texts(&output).1)
+    };
+    let (code, error) = said("nonsense");
+    assert!(code == Some(2) && error.starts_with("rckey: REDIS_URL: it is no URL"), "{error}");
+    let (_, unset) = said("");
+    assert!(unset.is_empty() || unset.contains("127.0.0.1:6379"), "{unset}");
 }

@@ -3,14 +3,16 @@
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use redis_collections::Client;
 use redis_collections::keyword::{Dispatcher, Keyword, Value as Set};
 use serde_json::json;
 
 use crate::{check, dome, objects, rckey};
 use support::eventually;
-use support::kinds::client;
+use support::kinds::{SERVER, client};
 use support::program::Said::{Failed, Out};
 use support::program::texts;
+use support::servers::proxy::Proxy;
 
 /// A service whose one keyword takes no value before something is sent.
 fn slow(service: &str) -> (Dispatcher, Sender<()>) {
@@ -22,6 +24,22 @@ fn slow(service: &str) -> (Dispatcher, Sender<()>) {
     };
     let keyword = Keyword::integer("A").initial(0).on_write(wait);
     (Dispatcher::builder(service).keyword(keyword).serve(&client()).expect("a free name"), go)
+}
+
+#[test]
+fn a_write_says_why_a_dead_dispatcher_still_counts_as_serving() {
+    let proxy = Proxy::to(SERVER.port()).expect("a proxy");
+    let shaky = Client::open(&proxy.url()).expect("a connection");
+    let keyword = Keyword::integer("A").initial(0);
+    let dispatcher = Dispatcher::builder("cut").keyword(keyword).serve(&shaky);
+    let _dispatcher = dispatcher.expect("a free name");
+    proxy.refuse();
+    let write = || texts(&rckey("write cut A=1 --no-wait").output().expect("an end")).1;
+    assert!(eventually(|| !write().is_empty()));
+    let error = write();
+    let begins = error.starts_with("rckey: A: no dispatcher serves it; the last heartbeat of one");
+    assert!(begins && error.contains("until its lease ends"), "{error}");
+    assert_eq!(objects("read cut --json")[0]["served"], true);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod administration;
 mod pushing;
 mod servers;
 mod statistics;
+mod tls;
 mod usage;
 
 use std::process::Command;
