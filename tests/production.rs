@@ -161,6 +161,8 @@ fn operate(url: &str) -> Outcome {
     queue.dead().purge()?;
     queue.purge()?;
     queue.drain(LATE)?;
+    queue.exists()?;
+    WorkQueue::<String>::names(&client)?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod keywords;
+mod refusals;
 mod servers;
 mod settings;
 
@@ -17,6 +18,7 @@ type Messages = Vec<(&'static str, String)>;
 #[test]
 fn the_guide_has_every_variant_by_the_message_that_is_printed() -> Outcome {
     let mut made = commands::messages()?;
+    made.extend(refusals::messages()?);
     made.extend(settings::messages()?);
     made.extend(keywords::messages()?);
     made.extend(servers::messages()?);
