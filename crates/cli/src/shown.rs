@@ -85,6 +85,18 @@ mod tests {
     }
 
     #[test]
+    fn columns_fit_characters_of_any_width() {
+        let rows = [["漢字", "a"], ["e\u{301}", "b"], ["abc", "c"]];
+        let rows = rows.map(|row| row.map(String::from));
+        assert_eq!(table(&rows), "漢字  a\ne\u{301}     b\nabc   c\n");
+        for (text, expected) in
+            [("abcd", "abcd"), ("abcde", "abc…"), ("漢字", "漢字"), ("漢字漢", "漢…"), ("", "")]
+        {
+            assert_eq!(shortened(text.into(), 4), expected);
+        }
+    }
+
+    #[test]
     fn times_have_two_units() {
         for (milliseconds, expected) in [
             (0, "0ms"),

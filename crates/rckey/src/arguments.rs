@@ -103,8 +103,9 @@ Examples:
   rckey watch dome AZ SHUTTER
   az=$(rckey read dome AZ --raw)
 
-A URL has the form redis://user:password@host:6379/0 or unix:///path/to/socket. Set it in the
-variable REDIS_URL to keep its password out of the list of processes.
+A URL has the form redis://user:password@host:6379/0, the same with rediss for TLS, or
+unix:///path/to/socket. Set it in the variable REDIS_URL to keep its password out of the list of
+processes. An empty variable counts as unset.
 
 With --sentinel the user and password in the URL are those of the Sentinel. Those of the master are
 in the variables REDIS_MASTER_USER and REDIS_MASTER_PASSWORD.
@@ -117,6 +118,10 @@ Times are written like 250ms, 30s, 5m, 2h or 1d; a plain number means seconds.
 Names are not case-sensitive and have no wildcards. In A=B=1, the name is the shortest one that a
 keyword has: A or A=B. In A\\=B=1, it is A=B. Write an enumerated value as its name or its number,
 and a mask as a number or as the names of its bits, separated by commas.
+
+Keywords do not work on a cluster. A dispatcher that was killed counts as serving until its lease
+ends (10 seconds by default), though a write to it fails at once; the heartbeat in the list is the
+last renewal of the lease.
 
 Exit codes: 0 success; 1 failed, refused or not served; 2 wrong arguments, URL or kind of server.";
 

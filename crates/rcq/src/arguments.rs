@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// A list to which jobs were only pushed so far is not known to be a queue.
     List,
     /// Show the contents and counters of a queue
-    #[command(override_usage = "rcq stats <QUEUE> [OPTIONS]")]
+    #[command(override_usage = "rcq stats <QUEUE> [--watch[=TIME]] [OPTIONS]")]
     Stats {
         #[command(flatten)]
         queue: Queue,
@@ -177,8 +177,9 @@ Examples:
   rcq dead requeue mail --count 100
   rcq drain mail --timeout 30s && echo all done
 
-A URL has the form redis://user:password@host:6379/0 or unix:///path/to/socket. Set it in the
-variable REDIS_URL to keep its password out of the list of processes.
+A URL has the form redis://user:password@host:6379/0, the same with rediss for TLS, or
+unix:///path/to/socket. Set it in the variable REDIS_URL to keep its password out of the list of
+processes. An empty variable counts as unset.
 
 With --sentinel the user and password in the URL are those of the Sentinel. Those of the master are
 in the variables REDIS_MASTER_USER and REDIS_MASTER_PASSWORD.

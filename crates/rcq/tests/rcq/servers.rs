@@ -1,6 +1,6 @@
 //! Clusters and Sentinels.
 
-use redis_collections::{Client, WorkQueue};
+use redis_collections::{Client, LocalServer, WorkQueue};
 use serde_json::json;
 
 use crate::{NOTHING, check, objects, rcq};
@@ -162,4 +162,40 @@ fn sentinels_name_the_master() {
         Case("stats mail --sentinel a --cluster", NOTHING, Failed(2, "cannot be used with")),
         Case(&format!("stats mail {urls}"), NOTHING, Failed(2, "several URLs")),
     ]);
+}
+
+/// The rights of an operator in the guide to production.
+fn rights_of_an_operator() -> String {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/going-to-production.md");
+    let guide = std::fs::read_to_string(guide).expect("the guide");
+    let row = guide.lines().find_map(|line| line.strip_prefix("| operator | `"));
+    row.and_then(|row| row.split('`').next()).expect("a row").to_owned()
+}
+
+#[test]
+fn every_command_works_with_the_rights_of_an_operator() {
+    let server = LocalServer::start().expect("a server");
+    let user = format!("ACL SETUSER ann on >pw ~jobs* {}", rights_of_an_operator());
+    let () = query(server.url(), &user).expect("a server");
+    let url = server.url().replace("redis://", "redis://ann:pw@");
+    for command in [
+        "push jobs a",
+        "push jobs b --delay 1h",
+        "push jobs c --unique k",
+        "list",
+        "stats jobs",
+        "running jobs",
+        "peek jobs",
+        "pause jobs",
+        "resume jobs",
+        "purge jobs --yes",
+        "dead list jobs",
+        "dead requeue jobs",
+        "dead purge jobs -y",
+        "pause jobs --create",
+        "drain jobs",
+    ] {
+        let output = rcq(command).env("REDIS_URL", &url).output().expect("an end");
+        assert_eq!((output.status.code(), texts(&output).1.as_str()), (Some(0), ""), "{command}");
+    }
 }
