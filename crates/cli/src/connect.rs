@@ -60,8 +60,7 @@ impl Options {
                 return Ok(Connected::Cluster(client));
             }
             Err(error) if error.is_transient() && alone.is_ok() => return Err(error.into()),
-            Err(Error::Configuration(_)) => {}
-            Err(_) if self.is_sentinel(url)? => return Err(a_sentinel()),
+            Err(Error::Unsupported { .. }) if self.is_sentinel(url)? => return Err(a_sentinel()),
             Err(_) => {}
         }
         Ok(Connected::Alone(alone?))
@@ -85,7 +84,7 @@ impl Options {
         })
     }
 
-    /// Returns whether the server is a Sentinel, after it has refused to be anything else.
+    /// Returns whether the server, which lacks the commands of others, is a Sentinel.
     fn is_sentinel(&self, url: &str) -> Result<bool, Failure> {
         let found = self.set(Client::sentinel_builder([url], ""))?.build();
         Ok(match found {
