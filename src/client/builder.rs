@@ -95,7 +95,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets the user's name, overriding the URL. With Sentinels it is that of the master's user,
-    /// while the URLs have those of the Sentinels.
+    /// while the URLs have those of the Sentinels. A user without a password has an empty one. A
+    /// pool of your own has the user of its own URL.
     pub fn user(mut self, name: impl Into<String>) -> Self {
         self.user = Some(name.into());
         self

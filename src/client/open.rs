@@ -9,7 +9,8 @@ use crate::error::Result;
 impl Client {
     /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
     /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. In each the database may be the
-    /// parameter `db`, and `protocol` is `resp2` or `resp3`. Other parameters are refused.
+    /// parameter `db`, and `protocol` is `resp2` or `resp3`. Other parameters are refused. A user
+    /// without a password has an empty one, which a user with `nopass` needs.
     pub fn open(url: &str) -> Result<Self> {
         Self::builder(url).build()
     }
@@ -54,7 +55,8 @@ impl Client {
 impl AsyncClient {
     /// Connects to a server: `redis://user:password@host:port/database`, the same with `rediss` for
     /// TLS, or `unix:///path/to/socket?db=0&user=…&pass=…`. In each the database may be the
-    /// parameter `db`, and `protocol` is `resp2` or `resp3`. Other parameters are refused.
+    /// parameter `db`, and `protocol` is `resp2` or `resp3`. Other parameters are refused. A user
+    /// without a password has an empty one, which a user with `nopass` needs.
     pub async fn open(url: &str) -> Result<Self> {
         Self::builder(url).build().await
     }

@@ -38,7 +38,6 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(url: &str) -> Result<Self> {
-        let unusable = |error: RedisError| Error::Configuration(error.to_string());
         let information = super::url::connection_info(url)?;
         let settings = information.redis_settings().clone().set_skip_set_lib_name();
         let tcp = information.tcp_settings().clone().set_nodelay(true);
@@ -49,7 +48,7 @@ impl Connector {
             health: client_health.server(&address),
             client_health,
             address,
-            client: redis::Client::open(information).map_err(unusable)?,
+            client: client_of(information)?,
             connect_timeout: DEFAULT_TIMEOUT,
             response_timeout: DEFAULT_TIMEOUT,
             call_timeout: DEFAULT_CALL_TIMEOUT,
@@ -86,8 +85,7 @@ impl Connector {
     /// The same limits, with everything else from `information`.
     pub(crate) fn with(&self, information: ConnectionInfo) -> Result<Self> {
         let address = information.addr().to_string();
-        let client = redis::Client::open(information);
-        let client = client.map_err(|error| Error::Configuration(error.to_string()))?;
+        let client = client_of(information)?;
         let (failures, generation, retired_at) = Default::default();
         let health = self.client_health.server(&address);
         Ok(Self { client, address, health, failures, generation, retired_at, ..self.clone() })
@@ -195,6 +193,19 @@ impl Connector {
         let _ =
             self.generation.compare_exchange(generation, next, Ordering::AcqRel, Ordering::Relaxed);
     }
+}
+
+/// The driver's client. A user without a password gets an empty one: the driver would otherwise
+/// leave the user out, and the server would take its default user.
+fn client_of(information: ConnectionInfo) -> Result<redis::Client> {
+    let settings = information.redis_settings();
+    let lacks_password = settings.username().is_some() && settings.password().is_none();
+    let completed = lacks_password.then(|| settings.clone().set_password(""));
+    let information = match completed {
+        Some(settings) => information.set_redis_settings(settings),
+        None => information,
+    };
+    redis::Client::open(information).map_err(|error| Error::Configuration(error.to_string()))
 }
 
 /// The error of an operation that took too long.

@@ -17,7 +17,7 @@ pub(crate) struct Handshake {
 
 /// The purpose of a command of the handshake.
 #[derive(Clone, Copy, PartialEq)]
-enum Step {
+pub(crate) enum Step {
     Hello,
     Authenticate,
     Select,
@@ -84,34 +84,52 @@ impl Handshake {
                 Err(io::Error::new(io::ErrorKind::ConnectionRefused, refusal).into())
             }
             (_, Some(failure)) => Err(failure),
-            (Some((step, error)), None) => Err(self.refusal(step, error)),
+            (Some((step, error)), None) => Err(step.refusal(error, self.quote(error))),
             (None, None) => Ok(()),
         }
-    }
-
-    /// The error of a refused step, in the terms of the driver.
-    fn refusal(&self, step: Step, error: &ServerError) -> RedisError {
-        let (kind, problem) = match step {
-            Step::Hello if error.code() != "WRONGPASS" => {
-                (ErrorKind::RESP3NotSupported, "the server refuses RESP3")
-            }
-            Step::Hello | Step::Authenticate => {
-                (ErrorKind::AuthenticationFailed, "Password authentication failed")
-            }
-            Step::Select => (ErrorKind::Client, "Redis server refused to switch database"),
-            Step::Name | Step::Ping => (ErrorKind::Client, "the server refuses the client's name"),
-        };
-        (kind, problem, self.quote(error)).into()
     }
 
     /// The server's message, unless it repeats the password.
     fn quote(&self, error: &ServerError) -> String {
         let details = error.details().unwrap_or_default();
         match &self.password {
-            Some(password) if details.contains(&**password) => error.code().to_owned(),
-            _ => format!("{} {details}", error.code()).trim_end().to_owned(),
+            Some(password) if !password.is_empty() && details.contains(&**password) => {
+                error.code().to_owned()
+            }
+            _ => quoted(error),
         }
     }
+}
+
+impl Step {
+    /// The error of a refused step, in the terms of the driver. Its kind tells whether the same
+    /// settings could be accepted later.
+    pub(crate) fn refusal(self, error: &ServerError, quote: String) -> RedisError {
+        if is_transient(error.code()) {
+            return error.clone().into();
+        }
+        let (kind, problem) = match self {
+            Step::Hello if error.code() != "WRONGPASS" => {
+                (ErrorKind::RESP3NotSupported, "the server refuses RESP3")
+            }
+            Step::Hello | Step::Authenticate => {
+                (ErrorKind::AuthenticationFailed, "Password authentication failed")
+            }
+            Step::Select => {
+                (ErrorKind::InvalidClientConfig, "Redis server refused to switch database")
+            }
+            Step::Name | Step::Ping => {
+                (ErrorKind::InvalidClientConfig, "the server refuses the client's name")
+            }
+        };
+        (kind, problem, quote).into()
+    }
+}
+
+/// The server's message, with its code.
+pub(crate) fn quoted(error: &ServerError) -> String {
+    let details = error.details().unwrap_or_default();
+    format!("{} {details}", error.code()).trim_end().to_owned()
 }
 
 /// A request that only a server in step can answer: not one that still owes another reply, nor one
@@ -168,6 +186,10 @@ mod tests {
             ("redis://h/?protocol=resp3", None, vec!["HELLO 3"]),
             ("redis://:s3cret@h/?protocol=resp3", None, vec!["HELLO 3 AUTH default s3cret"]),
             ("redis://h", Some("n"), vec![NAMED]),
+            ("redis://me@h", None, vec!["AUTH me "]),
+            ("redis://me:@h", None, vec!["AUTH me "]),
+            ("redis://me@h/?protocol=resp3", None, vec!["HELLO 3 AUTH me "]),
+            ("unix:///a?user=me", None, vec!["AUTH me "]),
         ] {
             let handshake = handshake(url, name);
             let said = handshake.commands.iter().map(|(_, command)| {
@@ -198,6 +220,7 @@ mod tests {
             (long, "-WRONGPASS x\r\n-NOAUTH\r\n", None, Err("authentication failed")),
             (long, "-ERR unknown, with `me` `s3cret`\r\n+OK\r\n", None, Err("failed")),
             (long, "+OK\r\n-ERR DB index is out of range\r\n", None, Err("switch database")),
+            ("redis://me@h/3", "-WRONGPASS x\r\n-NOAUTH\r\n", None, Err("WRONGPASS x")),
         ] {
             let failure = end.map(|kind| io::Error::from(kind).into());
             let concluded = handshake(url, None).conclude(&replies(text), failure);

@@ -16,7 +16,7 @@ pub(crate) enum Obstacle {
     /// Resolvers report that the name does not exist. A call fails immediately, but while a
     /// blocking call waits, a name may come back.
     UnknownName,
-    /// Client and server do not accept each other: password, rights, certificates.
+    /// Client and server do not accept each other: password, rights, certificates, the database.
     Refusal,
 }
 
@@ -44,9 +44,11 @@ pub(crate) fn obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
 impl Error {
     /// Returns whether the same call may succeed later without any change: the server could not be
     /// reached, did not answer in time, or refused for the moment (`LOADING`, `READONLY`, `BUSY`,
-    /// `OOM` and the like), or a near cache is disconnected. A wrong password or a refused
-    /// certificate is not transient. [`applied`](Self::applied) returns whether repeating it is
-    /// safe.
+    /// `OOM` and the like), or a near cache is disconnected. A wrong password, a database that the
+    /// server does not have, and a refused certificate are not transient, nor is any error of a
+    /// cache's loader: only the program knows what its source is, so ask an error of this crate
+    /// within ([`load_error`](Self::load_error)). [`applied`](Self::applied) returns whether
+    /// repeating it is safe.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Connect { source, .. } => obstacle(&**source) < Obstacle::Refusal,
@@ -67,8 +69,12 @@ fn own_obstacle(error: &(dyn std::error::Error + 'static)) -> Obstacle {
         return Obstacle::Refusal;
     }
     if let Some(error) = error.downcast_ref::<RedisError>() {
-        let is_refused = error.kind() == ErrorKind::AuthenticationFailed
-            || error.code().is_some_and(refuses_connections);
+        let is_refused = matches!(
+            error.kind(),
+            ErrorKind::AuthenticationFailed
+                | ErrorKind::InvalidClientConfig
+                | ErrorKind::RESP3NotSupported
+        ) || error.code().is_some_and(refuses_connections);
         return if is_refused { Obstacle::Refusal } else { Obstacle::Passing };
     }
     if let Some(error) = error.downcast_ref::<Error>() {

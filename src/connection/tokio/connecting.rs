@@ -14,6 +14,7 @@ use super::greeting::greet;
 use super::outstanding::{Outstanding, TICKS_PER_LIMIT};
 use super::stream;
 use crate::connection::connector::{Connector, timed_out};
+use crate::connection::handshake::{Step, quoted};
 use crate::connection::idle::LastUse;
 use crate::connection::transport_error::{TransportError, TransportResult};
 use crate::time::Deadline;
@@ -112,17 +113,16 @@ impl Connector {
             Outstanding::one()
         });
         let mut stream = stream::open(self, outstanding.clone(), silence).await?;
-        if !self.has_handshake() {
-            let greeted = outstanding.unless_silent(silence, greet(&mut stream)).await?;
-            greeted.map_err(|error| self.explain(error.into()))?;
-        }
+        let greeted = outstanding.unless_silent(silence, greet(&mut stream)).await?;
+        greeted.map_err(|error| self.explain(error.into()))?;
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (config, at_end) = match purpose {
             Purpose::Pushes(sender, at_end) => (config.set_push_sender(sender), Some(at_end)),
             _ => (config, None),
         };
-        let settings = self.information().redis_settings();
-        let made = MultiplexedConnection::new_with_config(settings, stream, config);
+        // The driver would lose the code of a database's refusal.
+        let settings = self.information().redis_settings().clone().set_db(0);
+        let made = MultiplexedConnection::new_with_config(&settings, stream, config);
         let made = outstanding.unless_silent(silence, made).await?;
         let (mut driver, driving) = made.map_err(|error| self.explain(error))?;
         let marker = EndMarker { outstanding: outstanding.clone(), at_end };
@@ -147,15 +147,21 @@ impl Connector {
         }))
     }
 
-    /// Sets the name of the connection, and asks for its id.
+    /// Selects the database, sets the name of the connection, and asks for its id.
     async fn introduce(
         &self,
         driver: &mut MultiplexedConnection,
         asks_for_id: bool,
     ) -> RedisResult<Option<i64>> {
-        let mut commands = redis::pipe();
+        let (mut commands, mut steps) = (redis::pipe(), Vec::new());
+        let database = self.information().redis_settings().db();
+        if database != 0 {
+            commands.cmd("SELECT").arg(database);
+            steps.push(Step::Select);
+        }
         if let Some(name) = &self.name {
             commands.cmd("CLIENT").arg("SETNAME").arg(name);
+            steps.push(Step::Name);
         }
         if asks_for_id {
             commands.cmd("CLIENT").arg("ID");
@@ -165,22 +171,15 @@ impl Connector {
         }
         let replies = driver.send_packed_commands(&commands, 0, commands.len()).await?;
         let mut replies = replies.into_iter();
-        if self.name.is_some()
-            && let Some(Value::ServerError(error)) = replies.next()
-        {
-            return Err(error.into());
+        for (step, reply) in steps.into_iter().zip(replies.by_ref()) {
+            if let Value::ServerError(error) = reply {
+                return Err(step.refusal(&error, quoted(&error)));
+            }
         }
         match replies.next() {
             Some(Value::Int(id)) => Ok(Some(id)),
             _ => Ok(None),
         }
-    }
-
-    /// Returns whether the driver begins with commands of its own, whose replies it reads.
-    fn has_handshake(&self) -> bool {
-        let settings = self.information().redis_settings();
-        let is_plain = settings.password().is_none() && settings.db() == 0;
-        !is_plain || settings.protocol().supports_resp3()
     }
 
     /// Names the likely cause of an error whose reason is lost, because the server closed the
