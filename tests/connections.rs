@@ -37,6 +37,87 @@ fn a_url_names_the_server_the_user_and_the_database() {
 }
 
 #[test]
+fn a_user_without_a_password_is_never_the_default_one() {
+    let server = LocalServer::start().unwrap();
+    for rule in ["free on nopass ~mine* &* +@all", "kept on >s3cret ~* &* +@all"] {
+        let set = format!("ACL SETUSER {rule}");
+        assert_eq!(ask(server.port(), &set).unwrap(), "+OK\r\n");
+    }
+    Client::finish(a_user_without_a_password::<Client>(&server));
+    AsyncClient::finish(a_user_without_a_password::<AsyncClient>(&server));
+}
+
+async fn a_user_without_a_password<C: Kind>(server: &LocalServer) {
+    let (port, socket) = (server.port(), server.unix_socket().display().to_string());
+    let plain = format!("redis://127.0.0.1:{port}");
+    for (builder, given) in [
+        (C::builder(&format!("redis://free@127.0.0.1:{port}")), "a name"),
+        (C::builder(&format!("redis://free:@127.0.0.1:{port}")), "an empty password"),
+        (C::builder(&format!("redis://free@127.0.0.1:{port}/?protocol=resp3")), "RESP3"),
+        (C::builder(&format!("unix://{socket}?user=free")), "a socket"),
+        (C::builder(&plain).user("free"), "the builder"),
+        (C::builder(&format!("redis://kept@127.0.0.1:{port}")).user("free"), "another"),
+        (C::builder(&plain).user("free").name("n").database(1), "a name and a database"),
+    ] {
+        let client = C::build(builder).await.expect(given);
+        let dict = |name: &str| RedisDict::<String, String, C>::new(&client, name);
+        ok!(dict("mine").insert("a", "x"));
+        let refusal = C::settle(dict("theirs").insert("a", "x")).await.expect_err(given);
+        assert_eq!(refusal.code(), Some("NOPERM"), "{given}: {refusal}");
+    }
+    for (builder, given) in [
+        (C::builder(&format!("redis://kept@127.0.0.1:{port}")), "a name"),
+        (C::builder(&format!("redis://kept:@127.0.0.1:{port}")), "an empty password"),
+        (C::builder(&plain).user("kept"), "the builder"),
+        (C::builder(&plain).user(""), "an empty name"),
+    ] {
+        let error = C::build(builder).await.expect_err(given);
+        assert!(
+            matches!(error, Error::Connect { .. }) && !error.is_transient(),
+            "{given}: {error}"
+        );
+    }
+    let with_password = C::builder(&format!("redis://kept@127.0.0.1:{port}")).password("s3cret");
+    assert!(C::build(with_password).await.is_ok());
+}
+
+#[test]
+fn settings_that_the_server_refuses_are_not_transient() {
+    let server = LocalServer::start().unwrap();
+    let node = LocalServer::start_with(&["--cluster-enabled", "yes"]).unwrap();
+    for rule in ["SETUSER mute on nopass ~* &* +@all -client", "SETUSER poor on nopass -@all"] {
+        assert_eq!(ask(server.port(), &format!("ACL {rule}")).unwrap(), "+OK\r\n");
+    }
+    Client::finish(settings_are_refused::<Client>(&server, &node));
+    AsyncClient::finish(settings_are_refused::<AsyncClient>(&server, &node));
+}
+
+async fn settings_are_refused<C: Kind>(server: &LocalServer, node: &LocalServer) {
+    let (url, port) = (server.url(), server.port());
+    for (builder, reason) in [
+        (C::builder(&format!("{url}99")), "out of range"),
+        (C::builder(&format!("{url}99?protocol=resp3")), "out of range"),
+        (C::builder(url).database(u32::MAX), "out of range"),
+        (C::builder(&format!("{}1", node.url())), "not allowed in cluster mode"),
+        (C::builder(url).name("with spaces"), "name"),
+        (C::builder(&format!("redis://mute@127.0.0.1:{port}")).name("n"), "NOPERM"),
+        (C::builder(&format!("redis://poor@127.0.0.1:{port}/1")), "NOPERM"),
+        (C::builder(&format!("redis://nobody:x@127.0.0.1:{port}")), "authentication failed"),
+        (C::builder(&format!("redis://nobody:x@127.0.0.1:{port}?protocol=3")), "cannot connect"),
+    ] {
+        let error = C::build(builder.clone()).await.expect_err(reason);
+        assert!(matches!(error, Error::Connect { .. }), "{error}");
+        assert!(error.to_string().contains(reason), "{reason}: {error}");
+        assert!(!error.is_transient(), "{error}");
+        // A wait ends rather than trying again.
+        let client = C::build(builder.lazy()).await.expect(reason);
+        let list: RedisList<String, C> = RedisList::new(&client, "l");
+        let waited = C::settle(list.wait_pop_front(Wait::Forever)).await;
+        assert!(waited.is_err_and(|error| !error.is_transient()), "{reason}");
+    }
+}
+
+#[test]
 fn a_connection_has_the_name_it_was_given() {
     let client = Client::builder(SERVER.url()).name("the-namesake").build().unwrap();
     let list: RedisList<String> = RedisList::new(&client, "named");

@@ -65,11 +65,14 @@ async fn the_sentinels_and_the_master_have_their_own_passwords<C: Kind>() {
     let sentinels = Sentinels::start_with_password("s3cret-of-servers").unwrap();
     for url in sentinels.urls() {
         query::<()>(&url, "ACL SETUSER watcher on >s3cret-of-sentinels +@all").unwrap();
+        query::<()>(&url, "ACL SETUSER mute on nopass -@all").unwrap();
     }
     let with_user = |password| {
         let user = format!("redis://watcher:s3cret-of-{password}@");
         sentinels.urls().iter().map(|url| url.replace("redis://", &user)).collect::<Vec<_>>()
     };
+    let mute = sentinels.urls().into_iter().map(|url| url.replace("redis://", "redis://mute@"));
+    let mute: Vec<_> = mute.collect();
     let builder = C::sentinel_builder(&with_user("sentinels"), sentinels.name());
     let client = C::build(builder.clone().password("s3cret-of-servers").database(3)).await.unwrap();
     let dict: RedisDict<String, String, C> = RedisDict::new(&client, "dict");
@@ -84,7 +87,9 @@ async fn the_sentinels_and_the_master_have_their_own_passwords<C: Kind>() {
             builder.clone().user("s3cret-user").password("s3cret-of-servers"),
             "authentication failed",
         ),
+        (builder.clone().user("s3cret-user"), "authentication failed"),
         (builder, "NOAUTH"),
+        (C::sentinel_builder(&mute, sentinels.name()), "NOPERM"),
         (C::sentinel_builder(&with_user("wrong"), sentinels.name()), "authentication failed"),
     ] {
         assert_has_no_secret(&builder);

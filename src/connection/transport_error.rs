@@ -89,6 +89,7 @@ mod tests {
     use redis::ErrorKind;
 
     use super::*;
+    use crate::connection::handshake::Step;
     use crate::error::obstacle::LOOKUP;
 
     fn server_error(text: &str) -> RedisError {
@@ -113,7 +114,15 @@ mod tests {
     fn a_lasting_failure_differs_from_a_transient_one_however_deep_it_lies() {
         let io = |text: &str| io::Error::other(text.to_owned());
         let authentication = (ErrorKind::AuthenticationFailed, "Password authentication failed");
+        let select = |text: &str| match redis::parse_redis_value(text.as_bytes()) {
+            Ok(redis::Value::ServerError(error)) => Step::Select.refusal(&error, String::new()),
+            other => panic!("{other:?}"),
+        };
         let cases: Vec<(TransportError, Obstacle)> = vec![
+            (TransportError::connect("x", select("-ERR out of range\r\n")), Obstacle::Refusal),
+            (TransportError::connect("x", select("-NOAUTH first\r\n")), Obstacle::Refusal),
+            (TransportError::connect("x", select("-BUSY a script\r\n")), Obstacle::Passing),
+            (TransportError::connect("x", select("-LOADING data\r\n")), Obstacle::Passing),
             (TransportError::connect("x", RedisError::from(authentication)), Obstacle::Refusal),
             (
                 TransportError::connect("x", server_error("-WRONGPASS invalid\r\n")),
