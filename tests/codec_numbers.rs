@@ -233,10 +233,45 @@ fn an_option_of_an_option_keeps_its_kind_only_in_bincode() {
         decoded::<Bincode<Option<()>>>(&encoded::<Bincode<Option<()>>>(&Some(()))),
         Some(())
     );
-    let nan = Some(f64::NAN);
-    assert_eq!(decoded::<Json<Option<f64>>>(&encoded::<Json<Option<f64>>>(&nan)), None);
-    let kept = decoded::<PyJson<Option<f64>>>(&encoded::<PyJson<Option<f64>>>(&nan));
-    assert!(kept.is_some_and(f64::is_nan));
+}
+
+#[test]
+fn what_json_could_not_read_back_is_not_written() {
+    const REASON: &str = "NaN or an infinity, which the format could not read back";
+    #[derive(Serialize, Deserialize)]
+    enum Reading {
+        Plain(f64),
+        Narrow { value: f32 },
+        Pair(u8, f64),
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Wrapped(f64);
+
+    for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(unwritable::<Json<f64>>(&float), REASON);
+        assert_eq!(unwritable::<Json<f32>>(&(float as f32)), REASON);
+        assert_eq!(unwritable::<Json<Option<f64>>>(&Some(float)), REASON);
+        assert_eq!(unwritable::<Json<Vec<f64>>>(&vec![1.0, float]), REASON);
+        assert_eq!(unwritable::<Json<(u8, f64)>>(&(1, float)), REASON);
+        assert_eq!(unwritable::<Json<Wrapped>>(&Wrapped(float)), REASON);
+        let narrow = Reading::Narrow { value: float as f32 };
+        for reading in [Reading::Plain(float), narrow, Reading::Pair(1, float)] {
+            assert_eq!(unwritable::<Json<Reading>>(&reading), REASON);
+        }
+        let map = BTreeMap::from([("a".to_owned(), Some(float))]);
+        assert_eq!(unwritable::<Json<BTreeMap<String, Option<f64>>>>(&map), REASON);
+
+        fn kept<C: Codec<Borrowed = Option<f64>, Owned = Option<f64>>>(float: f64) {
+            let read = decoded::<C>(&encoded::<C>(&Some(float))).unwrap();
+            assert!(read == float || read.is_nan() && float.is_nan());
+        }
+        kept::<MessagePack<Option<f64>>>(float);
+        kept::<Bincode<Option<f64>>>(float);
+        kept::<Pickle<Option<f64>>>(float);
+        kept::<PyJson<Option<f64>>>(float);
+        kept::<PyDict<Option<f64>>>(float);
+    }
+    assert_eq!(encoded::<Json<f64>>(&f64::MAX), b"1.7976931348623157e308");
 }
 
 /// The form of a `serde_json::Number` if any crate of the program enables `arbitrary_precision`.

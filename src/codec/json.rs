@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::bounded::{TOO_DEEP, read, unwritable, written};
+use super::bounded::{TOO_DEEP, read, unwritable, written_finite};
 use super::message::without_values;
 use super::{Canonical, Codec, CodecError, NonEmpty};
 
@@ -14,8 +14,9 @@ use super::{Canonical, Codec, CodecError, NonEmpty};
 /// Python's `json.loads` reads it; [`PyJson`](crate::PyJson) writes the same bytes as Python.
 /// Nesting is bounded at 127, in writing too.
 ///
-/// NaN and infinities become `null`, which does not read back: `Some(NaN)` is read as `None`, and
-/// so are `Some(None)` and `Some(())`. Bytes are lists of numbers, and in serde so is a `Vec<u8>`.
+/// JSON has no form for NaN and the infinities: a value that contains one is not written. `PyJson`
+/// writes them as Python does. `Some(None)` and `Some(())` are written as `null`, and read as
+/// `None`. Bytes are lists of numbers, and in serde so is a `Vec<u8>`.
 ///
 /// If any crate of the program enables serde_json's feature `arbitrary_precision`, types with
 /// `tag`, `untagged` or `flatten` cannot read floats; [`PyJson`](crate::PyJson) reads them.
@@ -29,7 +30,7 @@ where
     type Owned = T;
 
     fn encode(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-        serde_json::to_writer(bytes, &written(value, DEPTH))
+        serde_json::to_writer(bytes, &written_finite(value, DEPTH))
             .map_err(|error| unwritable(&error, DEPTH, UNWRITABLE))
     }
 

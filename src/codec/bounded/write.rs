@@ -18,7 +18,17 @@ pub(in crate::codec) fn written<T: Serialize + ?Sized>(
     value: &T,
     depth: usize,
 ) -> impl Serialize + use<'_, T> {
-    Limited { inner: value, levels: Levels::new(depth), watched: false, items: None }
+    Limited { inner: value, levels: Levels::new(depth), rules: Rules::default(), items: None }
+}
+
+/// Like `written`, for a format that has no form for NaN and the infinities.
+#[cfg(feature = "json")]
+pub(in crate::codec) fn written_finite<T: Serialize + ?Sized>(
+    value: &T,
+    depth: usize,
+) -> impl Serialize + use<'_, T> {
+    let rules = Rules { finite: true, ..Rules::default() };
+    Limited { inner: value, levels: Levels::new(depth), rules, items: None }
 }
 
 /// Like `written`, inside of [`outlined`](outline::outlined), which records the outline.
@@ -27,58 +37,75 @@ pub(in crate::codec) fn watched<T: Serialize + ?Sized>(
     value: &T,
     depth: usize,
 ) -> impl Serialize + use<'_, T> {
-    Limited { inner: value, levels: Levels::new(depth), watched: true, items: None }
+    let rules = Rules { watched: true, ..Rules::default() };
+    Limited { inner: value, levels: Levels::new(depth), rules, items: None }
 }
 
-/// Returns why a [`written`] value of this `depth` failed: its nesting, or else `otherwise`.
+/// Returns why a [`written`] value of this `depth` failed: its nesting, a float, or else
+/// `otherwise`.
 pub(in crate::codec) fn unwritable(
     error: &impl Display,
     depth: usize,
     otherwise: &str,
 ) -> CodecError {
-    if error.to_string().contains(TOO_DEEP) {
+    let error = error.to_string();
+    if error.contains(TOO_DEEP) {
         CodecError::new(format!("nested more than {depth} deep, which could not be read back"))
+    } else if error.contains(NOT_FINITE) {
+        CodecError::new(NOT_FINITE)
     } else {
         CodecError::new(otherwise)
     }
+}
+
+/// What holds for all parts of a value alike.
+#[derive(Clone, Copy, Default)]
+struct Rules {
+    /// Whether the outline is recorded.
+    watched: bool,
+    /// Whether every float must be finite.
+    finite: bool,
 }
 
 /// A part of serde's writing, kept within bounds.
 struct Limited<I> {
     inner: I,
     levels: Levels,
-    /// Whether the outline is recorded.
-    watched: bool,
+    rules: Rules,
     /// The place of the items in the outline, if the type fixes their number.
     items: Option<usize>,
 }
 
 impl<I> Limited<I> {
     fn inside<J>(&self, inner: J, levels: Levels) -> Limited<J> {
-        Limited { inner, levels, watched: self.watched, items: None }
+        Limited { inner, levels, rules: self.rules, items: None }
     }
 
     fn leaf(&self, leaf: Leaf) {
-        if self.watched {
+        if self.rules.watched {
             outline::note(leaf);
         }
     }
 
+    fn check<E: Error>(&self, float: f64) -> Result<(), E> {
+        if self.rules.finite && !float.is_finite() { Err(E::custom(NOT_FINITE)) } else { Ok(()) }
+    }
+
     fn bytes(&self, count: usize) {
-        if self.watched {
+        if self.rules.watched {
             outline::note(Leaf::Sequence);
             outline::note_bytes(count);
         }
     }
 
     fn variant(&self, number: u32, name: &'static str) {
-        if self.watched {
+        if self.rules.watched {
             outline::write_variant(number, name);
         }
     }
 
     fn items(&self, have_names: bool) -> Option<usize> {
-        self.watched.then(|| outline::write_items(have_names))
+        self.rules.watched.then(|| outline::write_items(have_names))
     }
 }
 
@@ -108,8 +135,8 @@ macro_rules! collections {
         fn $method(self $(, $argument: $type)*) -> Result<Self::$kind, S::Error> {
             let levels = self.levels.deeper(S::Error::custom)?;
             $(self.leaf(Leaf::$leaf);)?
-            let (watched, items) = (self.watched, None $(.or(self.items($names)))?);
-            Ok(Limited { inner: self.inner.$method($($argument),*)?, levels, watched, items })
+            let (rules, items) = (self.rules, None $(.or(self.items($names)))?);
+            Ok(Limited { inner: self.inner.$method($($argument),*)?, levels, rules, items })
         }
     )+};
 }
@@ -137,12 +164,22 @@ impl<S: Serializer> Serializer for Limited<S> {
         serialize_u32(value: u32), Unsigned;
         serialize_u64(value: u64), Unsigned;
         serialize_u128(value: u128), Unsigned;
-        serialize_f32(value: f32), Narrow;
-        serialize_f64(value: f64), Float;
         serialize_char(value: char), Char;
         serialize_none(), Option;
         serialize_unit();
         serialize_unit_struct(name: &'static str);
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
+        self.check(value.into())?;
+        self.leaf(Leaf::Narrow);
+        self.inner.serialize_f32(value)
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
+        self.check(value)?;
+        self.leaf(Leaf::Float);
+        self.inner.serialize_f64(value)
     }
 
     collections! {
@@ -211,9 +248,9 @@ impl<S: Serializer> Serializer for Limited<S> {
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
         let levels = self.levels.deeper(S::Error::custom)?.deeper(S::Error::custom)?;
         self.variant(index, variant);
-        let (watched, items) = (self.watched, self.items(false));
+        let (rules, items) = (self.rules, self.items(false));
         let inner = self.inner.serialize_tuple_variant(name, index, variant, length)?;
-        Ok(Limited { inner, levels, watched, items })
+        Ok(Limited { inner, levels, rules, items })
     }
 
     fn serialize_struct_variant(
@@ -225,13 +262,13 @@ impl<S: Serializer> Serializer for Limited<S> {
     ) -> Result<Self::SerializeStructVariant, S::Error> {
         let levels = self.levels.deeper(S::Error::custom)?.deeper(S::Error::custom)?;
         self.variant(index, variant);
-        let (watched, items) = (self.watched, self.items(true));
+        let (rules, items) = (self.rules, self.items(true));
         let inner = self.inner.serialize_struct_variant(name, index, variant, length)?;
-        Ok(Limited { inner, levels, watched, items })
+        Ok(Limited { inner, levels, rules, items })
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        if self.watched {
+        if self.rules.watched {
             self.serialize_str(&value.to_string())
         } else {
             self.inner.collect_str(value)
@@ -275,3 +312,5 @@ parts! {
     SerializeStruct { serialize_field(name: &'static str); }
     SerializeStructVariant { serialize_field(name: &'static str); }
 }
+
+const NOT_FINITE: &str = "NaN or an infinity, which the format could not read back";
