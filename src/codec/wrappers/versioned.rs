@@ -69,7 +69,9 @@ pub trait Upgrade: Sized + Send + 'static {
 ///
 /// A newer version is an error, so upgrade all readers before a writer. Reading leaves the stored
 /// bytes as they are; the next write replaces them. The codec is not
-/// [`Canonical`](crate::Canonical), since an equal value may be stored in an older version.
+/// [`Canonical`](crate::Canonical), since an equal value may be stored in an older version. As the
+/// key of a dictionary it would be looked up in its current version alone: entries with older keys
+/// would not be found.
 pub struct Versioned<T>(PhantomData<fn() -> T>);
 
 impl<T: Upgrade> Codec for Versioned<T> {
@@ -83,11 +85,13 @@ impl<T: Upgrade> Codec for Versioned<T> {
     }
 
     fn decode(bytes: &[u8]) -> Result<T, CodecError> {
-        match split(bytes) {
-            (version, value) if version < T::VERSION => T::upgrade(version, value),
-            (version, value) if version == T::VERSION => T::Format::decode(value),
-            (version, _) => Err(CodecError::new(format!(
-                "version {version}, which is newer than {}, the newest that this program knows",
+        let (version, value) = split(bytes);
+        match version.parse() {
+            Ok(version) if version < T::VERSION => T::upgrade(version, value),
+            Ok(version) if version == T::VERSION => T::Format::decode(value),
+            _ => Err(CodecError::new(format!(
+                "{}, which is newer than {}, the newest that this program knows",
+                named(version),
                 T::VERSION
             ))),
         }
@@ -102,20 +106,26 @@ impl<T> fmt::Debug for Versioned<T> {
     }
 }
 
-/// Splits off the version, 0 if there is none. One beyond `u32` is `u32::MAX`.
-fn split(bytes: &[u8]) -> (u32, &[u8]) {
-    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    match bytes.split_at(digits) {
-        ([b'1'..=b'9', ..], [b':', value @ ..]) => (number(&bytes[..digits]), value),
-        _ => (0, bytes),
+/// Splits off the digits of the version, which are `0` if there is none.
+fn split(bytes: &[u8]) -> (&str, &[u8]) {
+    let count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = bytes.split_at(count);
+    match (digits, rest, str::from_utf8(digits)) {
+        ([b'1'..=b'9', ..], [b':', value @ ..], Ok(version)) => (version, value),
+        _ => ("0", bytes),
     }
 }
 
-fn number(digits: &[u8]) -> u32 {
-    digits.iter().fold(0_u32, |number, digit| {
-        number.saturating_mul(10).saturating_add(u32::from(digit - b'0'))
-    })
+/// Names a version in an error, whatever its length.
+fn named(version: &str) -> String {
+    match version.len() {
+        ..=MOST_DIGITS => format!("version {version}"),
+        digits => format!("a version of {digits} digits"),
+    }
 }
+
+/// Those of a 64-bit number.
+const MOST_DIGITS: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -124,21 +134,58 @@ mod tests {
     #[test]
     fn a_version_is_a_decimal_number_before_a_colon() {
         for (bytes, version, value) in [
-            ("1:x", 1, "x"),
-            ("20:", 20, ""),
-            ("2:3:x", 2, "3:x"),
-            ("4294967295:x", u32::MAX, "x"),
-            ("99999999999999999999:x", u32::MAX, "x"),
-            ("", 0, ""),
-            (":x", 0, ":x"),
-            ("12", 0, "12"),
-            ("0:x", 0, "0:x"),
-            ("01:x", 0, "01:x"),
-            ("-1:x", 0, "-1:x"),
-            ("1 :x", 0, "1 :x"),
-            ("{\"1\":2}", 0, "{\"1\":2}"),
+            ("1:x", "1", "x"),
+            ("20:", "20", ""),
+            ("2:3:x", "2", "3:x"),
+            ("4294967295:x", "4294967295", "x"),
+            ("99999999999999999999:x", "99999999999999999999", "x"),
+            ("", "0", ""),
+            (":x", "0", ":x"),
+            ("12", "0", "12"),
+            ("0:x", "0", "0:x"),
+            ("01:x", "0", "01:x"),
+            ("-1:x", "0", "-1:x"),
+            ("1 :x", "0", "1 :x"),
+            ("{\"1\":2}", "0", "{\"1\":2}"),
         ] {
             assert_eq!(split(bytes.as_bytes()), (version, value.as_bytes()), "{bytes:?}");
+        }
+    }
+    #[test]
+    fn an_error_names_the_version_that_the_value_has() {
+        for (version, name) in [
+            ("3", "version 3"),
+            ("4294967296", "version 4294967296"),
+            ("99999999999999999999", "version 99999999999999999999"),
+            ("999999999999999999999", "a version of 21 digits"),
+        ] {
+            let error = Versioned::<Second>::decode(format!("{version}:x").as_bytes()).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{name}, which is newer than 2")));
+        }
+    }
+
+    /// The second version of a text.
+    struct Second;
+
+    impl Codec for Second {
+        type Borrowed = Self;
+        type Owned = Self;
+
+        fn encode(_: &Self, _: &mut Vec<u8>) -> Result<(), CodecError> {
+            Ok(())
+        }
+
+        fn decode(_: &[u8]) -> Result<Self, CodecError> {
+            Ok(Self)
+        }
+    }
+
+    impl Upgrade for Second {
+        type Format = Self;
+        const VERSION: u32 = 2;
+
+        fn upgrade(_: u32, _: &[u8]) -> Result<Self, CodecError> {
+            Ok(Self)
         }
     }
 }
