@@ -42,6 +42,18 @@ fn frames_of_other_programs_are_read() {
 }
 
 #[test]
+fn a_changed_frame_is_refused() {
+    let bytes = encoded::<Zstd<Vec<u8>>>(&[7; 1000]);
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1 << 6;
+        if let Ok(read) = Zstd::<Vec<u8>>::decode(&changed) {
+            assert_eq!(read, [7; 1000], "byte {place} has no meaning for the content");
+        }
+    }
+}
+
+#[test]
 fn a_value_is_bounded_before_compression() {
     type Small = Zstd<Vec<u8>, 1000>;
     let too_large = "more than 1000 bytes before compression";
@@ -67,6 +79,8 @@ fn bytes_that_are_no_frame_are_refused() {
         stored(u64::MAX / 2, b"hello"),
         [&frame[..], b"more"].concat(),
         [&frame[..], &frame].concat(),
+        b"\x50\x2a\x4d\x18\0\0\0\0".to_vec(),
+        [b"\x50\x2a\x4d\x18\x01\0\0\0x", &frame[..]].concat(),
     ];
     for bytes in cut_off.chain(wrong) {
         undecodable::<Zstd<String>>(&bytes);

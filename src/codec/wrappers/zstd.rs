@@ -1,22 +1,24 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use zstd::bulk::{Decompressor, compress};
-use zstd::zstd_safe::get_frame_content_size;
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{MAGICNUMBER, get_frame_content_size};
 
 use crate::codec::{Codec, CodecError, NonEmpty};
 
 /// The bytes of the codec `C`, compressed by Zstandard: `Zstd<Json<User>>`.
 ///
-/// A value is one frame of the default level, which other programs decompress as they do files of
-/// `zstd`. It pays for values from some hundred bytes on.
+/// A value is one frame of the default level with a checksum, which other programs decompress as
+/// they do files of `zstd`. Frames without a checksum are read too, and a wrong one is an error. It
+/// pays for values from some hundred bytes on.
 ///
 /// A value has at most `MAX` bytes before compression, 64 MiB by default. A larger one is neither
 /// written nor read: a few kilobytes of a hostile writer could stand for gigabytes. Lower the bound
 /// where values are small, as in `Zstd<Json<User>, { 1 << 20 }>`.
 ///
 /// The codec is not [`Canonical`](crate::Canonical), since versions of the library compress
-/// differently.
+/// differently. As the key of a dictionary it would no longer be found after an update of the
+/// library.
 pub struct Zstd<C, const MAX: usize = { 64 << 20 }>(PhantomData<fn() -> C>);
 
 impl<C: Codec, const MAX: usize> Codec for Zstd<C, MAX> {
@@ -36,7 +38,9 @@ impl<C: Codec, const MAX: usize> Codec for Zstd<C, MAX> {
             return Err(too_large(MAX));
         }
         let failed = |error| CodecError::new("zstd could not compress it").with_source(error);
-        bytes.extend(compress(plain, DEFAULT_LEVEL).map_err(failed)?);
+        let mut compressor = Compressor::new(DEFAULT_LEVEL).map_err(failed)?;
+        compressor.include_checksum(true).map_err(failed)?;
+        bytes.extend(compressor.compress(plain).map_err(failed)?);
         Ok(())
     }
 
@@ -58,6 +62,10 @@ impl<C, const MAX: usize> fmt::Debug for Zstd<C, MAX> {
 /// Decompresses one frame, in memory that is bounded by `max` and by what so few bytes can stand
 /// for, whatever size the frame declares.
 fn decompress(bytes: &[u8], max: usize) -> Result<Vec<u8>, CodecError> {
+    // A frame to be skipped would be an empty value.
+    if !bytes.starts_with(&MAGICNUMBER.to_le_bytes()) {
+        return Err(CodecError::new(NO_FRAME));
+    }
     let declared = get_frame_content_size(bytes).map_err(|_| CodecError::new(NO_FRAME))?;
     let declared = declared.map_or(Ok(max), usize::try_from).unwrap_or(usize::MAX);
     if declared > max {
