@@ -83,6 +83,22 @@ fn times_of_jiff_are_written_in_the_forms_of_rfc_3339() {
     is_form::<Date>("2024-06-19");
     is_form::<DateTime>("2024-06-19T15:22:45");
     is_form::<Time>("15:22:45.000001");
+    is_form::<Date>("-009999-01-02");
+    is_form::<DateTime>("-009999-01-02T01:59:59.5");
+    let lost = ["2024-06-19T15:22:45", "2024-06-19 15:22", "2024-06-19T15:22:45+02:00"];
+    for text in lost {
+        undecodable::<Date>(text.as_bytes());
+        undecodable::<Time>(text.as_bytes());
+    }
+    for text in [lost[2], "2024-06-19", "2024-06-19T15:22:45-02:00", "2024-06-19T15:22:45[UTC]"] {
+        undecodable::<DateTime>(text.as_bytes());
+    }
+    let at = "2024-06-19T15:22:45.5".parse();
+    assert_eq!(
+        DateTime::decode(b"2024-06-19 15:22:45.500000").ok(),
+        at.ok(),
+        "as Python writes it"
+    );
     let timestamp: Timestamp = "2024-06-19T15:22:45Z".parse().unwrap();
     assert_eq!(Timestamp::decode(b"2024-06-19T11:22:45-04:00"), Ok(timestamp), "of any offset");
 }
