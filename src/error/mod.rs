@@ -23,8 +23,9 @@ use std::time::Duration;
 
 use crate::codec::{CodecError, Undecodable};
 
-/// Either a success or an [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+/// Either a success or an [`Error`], or another error, so that importing it hides no form of the
+/// standard library's.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// All errors between a typed value and the server.
 ///
