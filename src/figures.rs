@@ -18,6 +18,13 @@ pub(crate) fn write_figures(
 /// Displays a time with its unit, and none as `-`.
 pub(crate) struct Shown(pub(crate) Option<Duration>);
 
+impl Shown {
+    /// Displays a time that is off if it is zero.
+    pub(crate) fn unless_zero(time: Duration) -> Self {
+        Self(Some(time).filter(|time| !time.is_zero()))
+    }
+}
+
 impl From<Duration> for Shown {
     fn from(time: Duration) -> Self {
         Self(Some(time))

@@ -13,7 +13,7 @@ use crate::figures::{Shown, write_figures};
 ///
 /// Everything but the time to live is off by default. Times are at most a thousand years.
 ///
-/// `Display` writes one line of `name=value`. Serde (feature `serde`) has the names of the methods,
+/// `Display` writes one line of `name=value`, and `-` for a time that is off. Serde (feature `serde`) has the names of the methods,
 /// and `_ms` after those of times, in milliseconds. Names that are left out have their defaults:
 /// without `time_to_live_ms`, values do not expire. Unknown names are refused.
 #[derive(Debug, Clone)]
@@ -198,11 +198,11 @@ impl fmt::Display for CachePolicy {
                 ("time_to_live", &Shown(self.time_to_live)),
                 ("jitter", &self.jitter),
                 ("remember_absence", &Shown(self.absence)),
-                ("remember_errors", &Shown::from(self.errors)),
+                ("remember_errors", &Shown::unless_zero(self.errors)),
                 ("early_refresh", &self.early),
-                ("refresh_ahead", &Shown::from(self.ahead)),
-                ("stale_while_revalidate", &Shown::from(self.revalidate)),
-                ("stale_if_error", &Shown::from(self.on_error)),
+                ("refresh_ahead", &Shown::unless_zero(self.ahead)),
+                ("stale_while_revalidate", &Shown::unless_zero(self.revalidate)),
+                ("stale_if_error", &Shown::unless_zero(self.on_error)),
                 ("lease", &Shown::from(self.lease)),
                 ("fail_without_redis", &self.fails_without_redis),
             ],
@@ -237,8 +237,8 @@ mod tests {
         let policy = CachePolicy::time_to_live(Duration::from_secs(60)).jitter(0.5);
         assert_eq!(
             policy.to_string(),
-            "time_to_live=60s jitter=0.5 remember_absence=- remember_errors=0s early_refresh=0 \
-             refresh_ahead=0s stale_while_revalidate=0s stale_if_error=0s lease=10s \
+            "time_to_live=60s jitter=0.5 remember_absence=- remember_errors=- early_refresh=0 \
+             refresh_ahead=- stale_while_revalidate=- stale_if_error=- lease=10s \
              fail_without_redis=false"
         );
     }
