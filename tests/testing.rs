@@ -16,6 +16,7 @@ use redis_collections::{
 use support::contract::on_both_kinds;
 use support::kinds::Kind;
 use support::servers::query;
+use support::servers::sentinel::Sentinels;
 use support::{LATE, ask, eventually};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -110,6 +111,27 @@ fn a_namespace_removes_its_own_keys_and_no_others() -> Outcome {
     assert!(output.status.success() && shown.contains("\nfinished"), "{output:?}");
     assert_eq!(keys(server.port())?, ":1\r\n");
     assert_eq!(ask(server.port(), "EXISTS test-it")?, ":1\r\n");
+    Ok(())
+}
+
+#[test]
+fn a_server_whose_keys_could_not_be_removed_is_refused() -> Outcome {
+    let test = "a_server_whose_keys_could_not_be_removed_is_refused";
+    if env::var_os(CHILD).is_some() {
+        let error = LocalServer::shared().map(|_| ()).expect_err("no such server is usable");
+        println!("\n{error}");
+        return Ok(());
+    }
+    let node = LocalServer::start_with(&["--cluster-enabled", "yes"])?;
+    let sentinels = Sentinels::start()?;
+    for (url, reason) in [
+        (node.url(), "the server of REDIS_URL cannot be used: it is a node of a cluster"),
+        (&sentinels.urls()[0], "the server of REDIS_URL cannot be used: it is a Sentinel"),
+    ] {
+        let output = child(test, "tests", &[("REDIS_URL", url)])?;
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && shown.contains(reason), "{output:?}");
+    }
     Ok(())
 }
 

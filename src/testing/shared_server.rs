@@ -2,8 +2,11 @@ use std::sync::OnceLock;
 use std::{env, fmt, io};
 
 use super::namespace::Namespace;
-use crate::client::Client;
+use crate::client::{Client, Executor};
+use crate::command::Command;
+use crate::connection::server_info::field;
 use crate::local_server::LocalServer;
+use crate::request::Request;
 
 /// The server that all tests of a program share, from [`LocalServer::shared`].
 pub struct SharedServer {
@@ -22,8 +25,8 @@ impl LocalServer {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start), or the reason why the server of `REDIS_URL` cannot be used. Later
-    /// calls return the same error.
+    /// As [`start`](Self::start), or the reason why the server of `REDIS_URL` cannot be used: for
+    /// one, it may be a node of a cluster or a Sentinel. Later calls return the same error.
     pub fn shared() -> io::Result<&'static SharedServer> {
         static SHARED: OnceLock<Result<SharedServer, (io::ErrorKind, String)>> = OnceLock::new();
         let open = || SharedServer::open().map_err(|error| (error.kind(), error.to_string()));
@@ -44,6 +47,9 @@ impl SharedServer {
             }
         };
         let client = Client::open(&url).map_err(unusable)?;
+        if let Some(problem) = client.run(mode()).ok().flatten() {
+            return Err(unusable(problem));
+        }
         Ok(Self { url, client, _started: started })
     }
 
@@ -64,6 +70,18 @@ impl fmt::Debug for SharedServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedServer").field("client", &self.client).finish_non_exhaustive()
     }
+}
+
+/// The command whose reply is the reason why tests cannot share the server, if there is one: the
+/// keys of a namespace could not be found. A server that tells no mode is accepted.
+fn mode() -> Command<Option<&'static str>> {
+    Request::read("INFO").arg("server").returns(|reply| {
+        Ok(match field(&reply.value, "redis_mode") {
+            Some("cluster") => Some("it is a node of a cluster"),
+            Some("sentinel") => Some("it is a Sentinel; name the master itself"),
+            _ => None,
+        })
+    })
 }
 
 fn unusable(reason: impl fmt::Display) -> io::Error {
