@@ -1,4 +1,3 @@
-use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeBounds;
@@ -7,6 +6,7 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::key::RedisKey;
+use super::lend::Lend;
 use super::list_range::{first_and_last, part};
 use super::name::Name;
 use crate::changes::{ChangeFormat, ChangePublishing, Structure};
@@ -126,11 +126,14 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 
     /// Appends all `items` atomically and returns the new length; 0 if there are no items. `RPUSH`,
     /// O(items).
-    pub fn push_many<'a, Q>(&self, items: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    pub fn push_many<Q, const OWNED: bool>(
+        &self,
+        items: impl IntoIterator<Item = Q>,
+    ) -> E::Reply<usize>
     where
-        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+        Q: Lend<T, OWNED>,
     {
-        let item = |request: &mut Request, item: &Q| request.push_encoded::<T>(item.borrow());
+        let item = |request: &mut Request, item: Q| request.push_encoded::<T>(item.lend());
         let request = self.writing("RPUSH").each(items, item, Value::Int(0));
         self.executor.run(request.returns(reply::count))
     }

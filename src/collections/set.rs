@@ -1,4 +1,3 @@
-use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -6,6 +5,7 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::key::RedisKey;
+use super::lend::Lend;
 use super::name::Name;
 use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
@@ -104,11 +104,14 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
     }
 
     /// Adds all `members` and returns how many are new. `SADD`, O(members).
-    pub fn insert_many<'a, Q>(&self, members: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    pub fn insert_many<Q, const OWNED: bool>(
+        &self,
+        members: impl IntoIterator<Item = Q>,
+    ) -> E::Reply<usize>
     where
-        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+        Q: Lend<T, OWNED>,
     {
-        let request = with_members::<T, Q>(self.writing("SADD"), members, Value::Int(0));
+        let request = with_members::<T, Q, OWNED>(self.writing("SADD"), members, Value::Int(0));
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
@@ -166,16 +169,19 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 
     /// Returns whether each of `members` is in the set, in their order, read atomically.
     /// `SMISMEMBER`, O(members).
-    pub fn contains_many<'a, Q>(
+    pub fn contains_many<Q, const OWNED: bool>(
         &self,
-        members: impl IntoIterator<Item = &'a Q>,
+        members: impl IntoIterator<Item = Q>,
     ) -> E::Reply<Vec<bool>>
     where
         T: Canonical,
-        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+        Q: Lend<T, OWNED>,
     {
-        let request =
-            with_members::<T, Q>(self.reading("SMISMEMBER"), members, Value::Array(Vec::new()));
+        let request = with_members::<T, Q, OWNED>(
+            self.reading("SMISMEMBER"),
+            members,
+            Value::Array(Vec::new()),
+        );
         self.executor.run(request.returns(reply::flags))
     }
 
@@ -188,12 +194,15 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
     }
 
     /// Removes all of `members` and returns how many existed. `SREM`, O(members).
-    pub fn remove_many<'a, Q>(&self, members: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    pub fn remove_many<Q, const OWNED: bool>(
+        &self,
+        members: impl IntoIterator<Item = Q>,
+    ) -> E::Reply<usize>
     where
         T: Canonical,
-        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+        Q: Lend<T, OWNED>,
     {
-        let request = with_members::<T, Q>(self.writing("SREM"), members, Value::Int(0));
+        let request = with_members::<T, Q, OWNED>(self.writing("SREM"), members, Value::Int(0));
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
@@ -289,15 +298,12 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 }
 
 /// Appends encoded members. If there are none, the command is not sent: its reply is `empty`.
-fn with_members<'a, T: Codec, Q>(
+fn with_members<T: Codec, Q: Lend<T, OWNED>, const OWNED: bool>(
     request: Request,
-    members: impl IntoIterator<Item = &'a Q>,
+    members: impl IntoIterator<Item = Q>,
     empty: Value,
-) -> Request
-where
-    Q: Borrow<T::Borrowed> + ?Sized + 'a,
-{
-    let member = |request: &mut Request, member: &Q| request.push_encoded::<T>(member.borrow());
+) -> Request {
+    let member = |request: &mut Request, member: Q| request.push_encoded::<T>(member.lend());
     request.each(members, member, empty)
 }
 

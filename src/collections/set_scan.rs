@@ -1,6 +1,5 @@
 //! Iteration over all members of a [`RedisSet`], a page at a time.
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::hash::Hash;
 
@@ -8,6 +7,7 @@ use redis::Value;
 
 use super::bulk::send_in_chunks;
 use super::cursor::Cursor;
+use super::lend::Lend;
 use super::name::Name;
 use super::scan::{Page, Scan, gather};
 use super::set::RedisSet;
@@ -38,9 +38,9 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
     }
 
     /// Adds all `members` in batches of a thousand, each batch atomically. `SADD`, O(members).
-    pub fn extend<'a, Q>(&self, members: impl IntoIterator<Item = &'a Q>) -> E::Reply<()>
+    pub fn extend<Q, const OWNED: bool>(&self, members: impl IntoIterator<Item = Q>) -> E::Reply<()>
     where
-        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+        Q: Lend<T, OWNED>,
     {
         send_in_chunks(&self.executor, members, |chunk| self.deferred().insert_many(chunk))
     }

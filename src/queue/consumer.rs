@@ -84,7 +84,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// longer. A job that did not arrive because a connection was lost is returned by a later call,
     /// and so is one that arrives while the call is dropped. After an error it can be called again.
     pub fn next(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Option<Job<T, E>>> {
-        let (executor, wait) = (self.queue.executor().clone(), wait.into());
+        let (executor, wait) = (self.queue.client().clone(), wait.into());
         executor.converse_within(async move {
             let capacity = HandlerCapacity::default();
             Ok(self.next_up_to(1, wait, capacity).await?.pop())
@@ -94,7 +94,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// Returns a whole batch, waiting for its first job if there is none; empty when the time is
     /// up.
     pub fn next_batch(&mut self, wait: impl Into<Wait>) -> E::ReplyWithin<'_, Vec<Job<T, E>>> {
-        let (executor, wait) = (self.queue.executor().clone(), wait.into());
+        let (executor, wait) = (self.queue.client().clone(), wait.into());
         executor.converse_within(async move {
             let batch = self.batch;
             self.next_up_to(batch, wait, HandlerCapacity::default()).await
@@ -109,7 +109,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// the server refuses for as long as a lease, the jobs are redelivered like those of a lost
     /// consumer.
     pub fn close(mut self) -> E::Reply<()> {
-        let (executor, session) = (self.queue.executor().clone(), self.session.clone());
+        let (executor, session) = (self.queue.client().clone(), self.session.clone());
         self.is_kept = false;
         drop(self);
         executor.clone().converse(async move { session.finish(&executor).await })
@@ -167,8 +167,8 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
             if portion == 0 {
                 return Ok((!is_ready).then(Vec::new));
             }
-            self.session.record(self.queue.executor(), portion).await?;
-            let take = |_| take(&self.session, self.queue.executor(), capacity.begins);
+            self.session.record(self.queue.client(), portion).await?;
+            let take = |_| take(&self.session, self.queue.client(), capacity.begins);
             let jobs: Vec<_> = (0..portion).filter_map(take).flatten().collect();
             if !jobs.is_empty() {
                 return Ok(Some(jobs));
@@ -179,7 +179,7 @@ impl<T: Codec, E: RoundTrips> Consumer<T, E> {
     /// Claims jobs, waiting for the first. Returns whether the caller may claim again if no claimed
     /// job can be decoded; `false` also if none was claimed.
     async fn fill(&mut self, wanted: usize, deadline: Deadline) -> Result<bool> {
-        let executor = self.queue.executor().clone();
+        let executor = self.queue.client().clone();
         self.queue.check()?;
         if !self.is_kept {
             let kept = self.queue.keep(&self.session);

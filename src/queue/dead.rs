@@ -70,9 +70,9 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
     /// Jobs that become dead meanwhile stay here.
     pub fn requeue(&self, most: usize) -> E::Reply<usize> {
         let (queue, length) = (self.queue.clone(), self.request("LLEN").returns(reply::count));
-        self.queue.executor().converse(async move {
+        self.queue.client().converse(async move {
             queue.check()?;
-            let most = queue.executor().send(length).await?.min(most);
+            let most = queue.client().send(length).await?.min(most);
             let mut requeued = 0;
             while requeued < most {
                 let keys = queue.keys();
@@ -80,7 +80,7 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
                 let request = Request::script(&REQUEUE, 2).key(&keys.dead).key(keys.queue());
                 let request = request.number(number).returns(reply::count);
                 let attempt = request.request.attempt();
-                let found = queue.executor().send(request).await;
+                let found = queue.client().send(request).await;
                 let found = found.map_err(|error| error.after_steps(requeued > 0, || attempt))?;
                 requeued += found;
                 if found < number {

@@ -77,7 +77,8 @@ impl Keys {
 
     /// The reason why a queue cannot have this name, if there is one.
     pub(super) fn refusal(&self) -> Option<&'static str> {
-        self.queue.refusal()
+        let empty = self.queue.as_bytes().is_empty().then_some(EMPTY);
+        empty.or_else(|| self.queue.refusal())
     }
 
     /// Returns whether the keys are in one slot of a cluster.
@@ -166,6 +167,9 @@ pub(crate) fn keys_of(name: &[u8]) -> Vec<Vec<u8>> {
     all.extend(keys.beside().map(<[u8]>::to_vec));
     if keys.refusal().is_some() { Vec::new() } else { all }
 }
+
+/// The server has a key of this name, but other keys are beside it.
+const EMPTY: &str = "the name of a work queue is empty";
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,3 @@
-use std::borrow::Borrow;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -16,7 +15,7 @@ use super::settings::QueueSettings;
 use super::stats::{QueueStats, ids, read};
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
-use crate::collections::{Name, RedisList};
+use crate::collections::{Lend, Name, RedisList};
 use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::limits::PAGE;
@@ -67,7 +66,7 @@ use crate::time::Wait;
 /// # Keys
 ///
 /// All data of the queue `mail` lies beside its list, under keys that begin with `mail~rc:`; a name
-/// that contains `~rc:` is refused when the first command runs. In a cluster all of them must be in
+/// that is empty or contains `~rc:` is refused when the first command runs. In a cluster all of them must be in
 /// one slot, so the name needs a hash tag, such as `{mail}`.
 pub struct WorkQueue<T: Codec, E: RoundTrips = Client> {
     executor: E,
@@ -93,6 +92,11 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         Self::over(&self.executor, self.keys.clone(), settings)
     }
 
+    /// The client that runs its operations.
+    pub fn client(&self) -> &E {
+        &self.executor
+    }
+
     /// The list of pending jobs. An item that is taken from it directly is no longer protected by
     /// the queue.
     pub fn list(&self) -> RedisList<T, E> {
@@ -109,13 +113,14 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 
     /// Appends all `jobs` atomically and returns how many are pending; 0 if `jobs` is empty.
     /// `RPUSH`, O(jobs).
-    pub fn push_many<'a, Q>(&self, jobs: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    pub fn push_many<Q, const OWNED: bool>(
+        &self,
+        jobs: impl IntoIterator<Item = Q>,
+    ) -> E::Reply<usize>
     where
-        Q: Borrow<T::Borrowed> + ?Sized + 'a,
+        Q: Lend<T, OWNED>,
     {
-        let job = |request: &mut Request, job: &Q| {
-            request.push_encoded::<Pushed<T>>(job.borrow());
-        };
+        let job = |request: &mut Request, job: Q| request.push_encoded::<Pushed<T>>(job.lend());
         self.run(self.pushing().each(jobs, job, Value::Int(0)).returns(reply::count))
     }
 
@@ -279,10 +284,6 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
 }
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
-    pub(super) fn executor(&self) -> &E {
-        &self.executor
-    }
-
     pub(super) fn keys(&self) -> &Arc<Keys> {
         &self.keys
     }

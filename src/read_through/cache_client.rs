@@ -1,4 +1,3 @@
-use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
 #[cfg(feature = "near-cache")]
 use crate::collections::NearCacheSettings;
-use crate::collections::{Name, Ttl};
+use crate::collections::{Lend, Name, Ttl};
 use crate::error::Result;
 use crate::handler_result::HandlerResult;
 use crate::keys::name_of;
@@ -210,27 +209,27 @@ where
     ///
     /// Eight at a time are claimed, or as many as the bulk loader takes, so that other callers wait
     /// for no more of them.
-    pub fn get_many<'a, Q>(
+    pub fn get_many<Q, const OWNED: bool>(
         &self,
-        ids: impl IntoIterator<Item = &'a Q>,
+        ids: impl IntoIterator<Item = Q>,
     ) -> E::Reply<Vec<SharedValue<V>>>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
         A: Default,
     {
         self.get_many_with(ids, A::default())
     }
 
     /// Returns the values of `ids`, loaded with `args` if they are missing.
-    pub fn get_many_with<'a, Q>(
+    pub fn get_many_with<Q, const OWNED: bool>(
         &self,
-        ids: impl IntoIterator<Item = &'a Q>,
+        ids: impl IntoIterator<Item = Q>,
         args: A,
     ) -> E::Reply<Vec<SharedValue<V>>>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
-        self.shared.get_many(ids.into_iter().map(|id| self.location(id.borrow())), args)
+        self.shared.get_many(ids.into_iter().map(|id| self.location(id.lend())), args)
     }
 
     /// Returns the cached value of `id`, without loading it. One round trip.
@@ -293,11 +292,14 @@ where
 
     /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand per round
     /// trip, and returns how many were stored.
-    pub fn delete_many<'a, Q>(&self, ids: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    pub fn delete_many<Q, const OWNED: bool>(
+        &self,
+        ids: impl IntoIterator<Item = Q>,
+    ) -> E::Reply<usize>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
-        self.shared.delete_many(ids.into_iter().map(|id| self.location(id.borrow())))
+        self.shared.delete_many(ids.into_iter().map(|id| self.location(id.lend())))
     }
 
     /// Removes all values, even those that are being loaded, and returns how many were stored.
@@ -309,6 +311,11 @@ where
     /// Returns how long the value of `id` stays fresh. `PTTL`, O(1).
     pub fn ttl(&self, id: &K::Borrowed) -> E::Reply<Ttl> {
         self.shared.ttl(self.location(id))
+    }
+
+    /// The client that runs its operations.
+    pub fn client(&self) -> &E {
+        self.shared.client()
     }
 
     /// Returns the statistics of the cache in this program; clones are counted together.

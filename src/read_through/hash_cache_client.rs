@@ -1,4 +1,3 @@
-use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use super::shared::EngineHandle;
 use super::stats::ReadThroughStats;
 use crate::client::{Client, RoundTrips};
 use crate::codec::Codec;
-use crate::collections::{Name, Ttl};
+use crate::collections::{Lend, Name, Ttl};
 use crate::error::Result;
 use crate::handler_result::HandlerResult;
 use crate::keys::name_of;
@@ -154,13 +153,13 @@ where
     /// Returns the values of `ids` in the hash of `hash_id`, in their order. One round trip per
     /// thousand finds them. Missing ones are loaded one after the other, or together by the bulk
     /// loader.
-    pub fn get_many<'a, Q>(
+    pub fn get_many<Q, const OWNED: bool>(
         &self,
         hash_id: &H::Borrowed,
-        ids: impl IntoIterator<Item = &'a Q>,
+        ids: impl IntoIterator<Item = Q>,
     ) -> E::Reply<Vec<SharedValue<V>>>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
         A: Default,
     {
         self.get_many_with(hash_id, ids, A::default())
@@ -168,16 +167,16 @@ where
 
     /// Returns the values of `ids` in the hash of `hash_id`, loaded with `args` if they are
     /// missing.
-    pub fn get_many_with<'a, Q>(
+    pub fn get_many_with<Q, const OWNED: bool>(
         &self,
         hash_id: &H::Borrowed,
-        ids: impl IntoIterator<Item = &'a Q>,
+        ids: impl IntoIterator<Item = Q>,
         args: A,
     ) -> E::Reply<Vec<SharedValue<V>>>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
-        self.shared.get_many(ids.into_iter().map(|id| self.location(hash_id, id.borrow())), args)
+        self.shared.get_many(ids.into_iter().map(|id| self.location(hash_id, id.lend())), args)
     }
 
     /// Returns the cached value of `id` in the hash of `hash_id`, without loading it. One round
@@ -250,15 +249,15 @@ where
 
     /// Removes the values of `ids`, each as [`delete`](Self::delete) does, a thousand per round
     /// trip, and returns how many were stored.
-    pub fn delete_many<'a, Q>(
+    pub fn delete_many<Q, const OWNED: bool>(
         &self,
         hash_id: &H::Borrowed,
-        ids: impl IntoIterator<Item = &'a Q>,
+        ids: impl IntoIterator<Item = Q>,
     ) -> E::Reply<usize>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
-        self.shared.delete_many(ids.into_iter().map(|id| self.location(hash_id, id.borrow())))
+        self.shared.delete_many(ids.into_iter().map(|id| self.location(hash_id, id.lend())))
     }
 
     /// Removes the hash of `hash_id` with all its values, even those that are being loaded, and
@@ -278,6 +277,11 @@ where
     /// [`Error::Unsupported`](crate::Error::Unsupported) if fields cannot expire.
     pub fn ttl(&self, hash_id: &H::Borrowed, id: &K::Borrowed) -> E::Reply<Ttl> {
         self.shared.ttl(self.location(hash_id, id))
+    }
+
+    /// The client that runs its operations.
+    pub fn client(&self) -> &E {
+        self.shared.client()
     }
 
     /// Returns the statistics of the cache in this program; clones are counted together.

@@ -100,6 +100,10 @@ where
         self.0.near.as_ref().map(super::near::NearLayer::stats)
     }
 
+    pub(super) fn client(&self) -> &E {
+        &self.0.executor
+    }
+
     pub(super) fn stats(&self) -> ReadThroughStats {
         self.0.counts.stats()
     }

@@ -1,6 +1,5 @@
 //! Dictionaries with a near cache in this program.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use crate::client::InternalClient;
 use crate::client::{Client, Executor, RoundTrips};
 use crate::codec::Codec;
 use crate::collections::cursor::Cursor;
+use crate::collections::lend::Lend;
 use crate::collections::map::RedisDict;
 use crate::collections::map::RedisHashDict;
 use crate::episode::Episode;
@@ -166,19 +166,19 @@ impl<D: Cacheable> Cached<D> {
 
     /// The values of `keys`, in their order. Missing ones are fetched from the server, in one round
     /// trip for a thousand of them. The values may be of different moments.
-    pub fn get_many<'a, Q>(
+    pub fn get_many<Q, const OWNED: bool>(
         &self,
-        keys: impl IntoIterator<Item = &'a Q>,
+        keys: impl IntoIterator<Item = Q>,
     ) -> Reply<D, Vec<Option<Arc<Stored<D>>>>>
     where
-        Q: Borrow<Sought<D>> + ?Sized + 'a,
+        Q: Lend<D::Key, OWNED>,
     {
         let executor = self.collection.executor();
         let (mut values, mut missing) = (Vec::new(), Missing::default());
         let cache = self.reader.cache();
         for key in keys {
             let look = |key: &[u8]| cache.lookup(key).ok_or_else(|| EntryKey::from(key));
-            match with_bytes::<D::Key, _>(key.borrow(), look) {
+            match with_bytes::<D::Key, _>(key.lend(), look) {
                 Ok(Ok(found)) => values.push(found),
                 Ok(Err(key)) => {
                     missing.places.push(values.len());

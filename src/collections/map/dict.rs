@@ -1,4 +1,3 @@
-use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -136,12 +135,12 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     ///
     /// A value that cannot be decoded fails the call; [`lenient`](Self::lenient) returns the
     /// others.
-    pub fn get_many<'a, Q>(
+    pub fn get_many<Q, const OWNED: bool>(
         &self,
-        keys: impl IntoIterator<Item = &'a Q>,
+        keys: impl IntoIterator<Item = Q>,
     ) -> E::Reply<Vec<Option<V::Owned>>>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
         let request = Request::read("MGET").divisible(Gather::InOrder);
         let request = self.for_keys(request, keys, Value::Array(Vec::new()));
@@ -222,9 +221,12 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
     }
 
     /// Removes all of `keys` and returns how many existed. `UNLINK`, O(keys).
-    pub fn remove_many<'a, Q>(&self, keys: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    pub fn remove_many<Q, const OWNED: bool>(
+        &self,
+        keys: impl IntoIterator<Item = Q>,
+    ) -> E::Reply<usize>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
         let request = Request::write("UNLINK").divisible(Gather::Sum);
         let request = self.for_keys(request, keys, Value::Int(0));
@@ -253,17 +255,17 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
 
     /// Appends the server's keys of `keys`. If there are none, the command is not sent: its reply
     /// is `empty`.
-    fn for_keys<'a, Q>(
+    fn for_keys<Q, const OWNED: bool>(
         &self,
         request: Request,
-        keys: impl IntoIterator<Item = &'a Q>,
+        keys: impl IntoIterator<Item = Q>,
         empty: Value,
     ) -> Request
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
-        let key = |request: &mut Request, key: &Q| {
-            request.push_prefixed_key::<K>(self.prefix.parts(), key.borrow());
+        let key = |request: &mut Request, key: Q| {
+            request.push_prefixed_key::<K>(self.prefix.parts(), key.lend());
         };
         self.start(request).each(keys, key, empty)
     }

@@ -1,4 +1,3 @@
-use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -120,14 +119,14 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     ///
     /// A value that cannot be decoded fails the call; [`lenient`](Self::lenient) returns the
     /// others.
-    pub fn get_many<'a, Q>(
+    pub fn get_many<Q, const OWNED: bool>(
         &self,
-        keys: impl IntoIterator<Item = &'a Q>,
+        keys: impl IntoIterator<Item = Q>,
     ) -> E::Reply<Vec<Option<V::Owned>>>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
-        let field = |request: &mut Request, key: &Q| request.push_field::<K>(key.borrow());
+        let field = |request: &mut Request, key: Q| request.push_field::<K>(key.lend());
         let request = self.reading("HMGET").each(keys, field, Value::Array(Vec::new()));
         self.executor.run(request.returns(reply::optional_each::<V>))
     }
@@ -214,11 +213,14 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
     }
 
     /// Removes all of `keys` and returns how many existed. `HDEL`, O(keys).
-    pub fn remove_many<'a, Q>(&self, keys: impl IntoIterator<Item = &'a Q>) -> E::Reply<usize>
+    pub fn remove_many<Q, const OWNED: bool>(
+        &self,
+        keys: impl IntoIterator<Item = Q>,
+    ) -> E::Reply<usize>
     where
-        Q: Borrow<K::Borrowed> + ?Sized + 'a,
+        Q: Lend<K, OWNED>,
     {
-        let field = |request: &mut Request, key: &Q| request.push_field::<K>(key.borrow());
+        let field = |request: &mut Request, key: Q| request.push_field::<K>(key.lend());
         let request = self.writing("HDEL").each(keys, field, Value::Int(0));
         self.executor.run(request.returns(reply::at_most_asked))
     }

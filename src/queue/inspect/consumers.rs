@@ -55,17 +55,17 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
     /// Consumers and jobs are not read at one moment: a job may be missing, or appear twice.
     pub fn consumers(&self, most: usize) -> E::Reply<Vec<ConsumerState<T>>> {
         let queue = self.clone();
-        self.executor().converse(async move {
+        self.client().converse(async move {
             queue.check()?;
             let keys = queue.keys();
             let request = Request::script(&CONSUMERS, 3).key(&keys.consumers).key(&keys.held);
             let request = request.key(&keys.settings);
             let request = request.number(queue.settings().shared().lease.as_millis());
-            let mut consumers = queue.executor().send(request.returns(read::<T>)).await?;
+            let mut consumers = queue.client().send(request.returns(read::<T>)).await?;
             for consumer in &mut consumers {
                 let id = ConsumerId::parse(consumer.id.as_bytes());
                 let items = first(&keys.claimed(&id), most).returns(reply::many::<Vec<u8>>);
-                let mut items = queue.executor().send(items).await?;
+                let mut items = queue.client().send(items).await?;
                 let settled = tombstone(&id);
                 items.retain(|item| *item != settled);
                 consumer.jobs = items.iter().map(|item| claimed(item)).collect();

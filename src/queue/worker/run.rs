@@ -58,7 +58,15 @@ pub struct Worker<T: Codec, E: RoundTrips, F> {
 
 /// Stops workers. Clones stop the same workers.
 #[derive(Debug, Clone, Default)]
-pub struct StopHandle(Arc<AtomicBool>);
+pub struct StopHandle(Arc<Stop>);
+
+/// Whether workers are to stop, and who waits for that.
+#[derive(Debug, Default)]
+struct Stop {
+    is_stopped: AtomicBool,
+    #[cfg(feature = "async")]
+    stopped: tokio::sync::Notify,
+}
 
 impl StopHandle {
     /// A handle that lets workers run until [`stop`](Self::stop) is called.
@@ -68,12 +76,25 @@ impl StopHandle {
 
     /// Asks the workers to stop. They claim nothing more, and end when their handlers have.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.is_stopped.store(true, Ordering::Release);
+        #[cfg(feature = "async")]
+        self.0.stopped.notify_waiters();
     }
 
     /// Returns whether the workers were asked to stop.
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.is_stopped.load(Ordering::Acquire)
+    }
+
+    /// Completes when the workers are asked to stop, at once if they were. It may be dropped, and
+    /// works on any executor, for example as the signal of a server's graceful shutdown.
+    #[cfg(feature = "async")]
+    pub async fn stopped(&self) {
+        let stopped = self.0.stopped.notified();
+        // A call of `stop` after this wakes `stopped`, even before it is polled.
+        if !self.is_stopped() {
+            stopped.await;
+        }
     }
 }
 
