@@ -165,6 +165,7 @@ mod tests {
     }
 
     /// The second version of a text.
+    #[derive(Debug)]
     struct Second;
 
     impl Codec for Second {
