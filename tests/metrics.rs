@@ -95,4 +95,21 @@ fn a_near_cache_reports_its_metrics() {
     ];
     let reported = || expected.map(|(name, _)| (name, count(name)));
     assert!(eventually(|| reported() == expected), "{:?}", reported());
+    drop(server);
+    assert!(eventually(|| count("is_certain") == Some(0_f64.to_bits())), "during an outage");
+}
+
+#[test]
+fn a_read_through_cache_reports_the_errors_of_its_loader() {
+    record();
+    let server = LocalServer::start().expect("a server");
+    let client = Client::open(server.url()).expect("a connection");
+    let load = |_: u64, ()| Err::<u64, _>(std::io::Error::other("the source is down"));
+    let policy = CachePolicy::without_expiry();
+    let cache: CacheClient<u64, u64> =
+        CacheClient::new(&client, "broken", policy, load).expect("a cache");
+    assert!(eventually(|| {
+        cache.get(&3).expect_err("no value");
+        reported("redis_collections_read_through_load_errors broken") > Some(1)
+    }));
 }

@@ -88,7 +88,7 @@ pub trait Codec: Sized + 'static {
     /// Reads one value that fills all of `bytes`.
     ///
     /// The bytes may come from an untrusted writer: this must not panic, nor recurse without a
-    /// bound, nor allocate much more than `bytes` justifies.
+    /// bound, nor allocate much more than `bytes` justifies. `Zstd` allocates up to its own bound.
     fn decode(bytes: &[u8]) -> Result<Self::Owned, CodecError>;
 
     /// Like [`decode`](Self::decode), for bytes that can become the value. On failure they are

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use crate::keys;
 
 /// The name of a collection: any bytes. Cheap to clone.
+///
+/// The server accepts an empty one, and so do lists, sets and hash dictionaries. A `RedisDict`, a
+/// work queue and a read-through cache refuse it, since they have other keys beside their name.
 #[derive(Clone)]
 pub struct Name(Bytes);
 

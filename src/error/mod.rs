@@ -139,7 +139,8 @@ pub enum Error {
         /// The attempted command.
         attempt: Box<Attempt>,
     },
-    /// The loader of a read-through cache returned an error or panicked. Nothing was stored.
+    /// The loader of a read-through cache returned an error or panicked. Nothing was stored. It is
+    /// not [transient](Self::is_transient), whatever the loader's own error is.
     #[non_exhaustive]
     Load {
         /// The value that was to be loaded.

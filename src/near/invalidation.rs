@@ -67,6 +67,8 @@ impl<S: EntrySource, V: Send + Sync + 'static> FeedHandler for ServerChanges<S, 
         if self.cache.disconnected(session) && self.outage.begins() {
             logs::near_cache_disconnected(&self.name);
         }
+        #[cfg(feature = "metrics")]
+        self.on_tick();
     }
 
     #[cfg(feature = "metrics")]

@@ -54,7 +54,9 @@ pub struct QueueStats {
     pub longest_unstarted: Option<Duration>,
     /// Total number of jobs done, as far as the server was notified.
     pub done: u64,
-    /// Total number of deliveries that failed and were to be retried later.
+    /// Total number of deliveries that failed and were not the last: the handler returned an error
+    /// or panicked, the job was [retried](crate::Job::retry), or could not be decoded. The last
+    /// delivery of a job counts in `buried`.
     pub retried: u64,
     /// Total number of deliveries after which the job returned to the head of the queue: it was
     /// given back, or its consumer was lost. Released jobs do not count.
@@ -76,7 +78,7 @@ pub struct QueueStats {
 pub struct QueueRates {
     /// Jobs done.
     pub done: f64,
-    /// Deliveries that failed.
+    /// Deliveries that failed and were not the last.
     pub retried: f64,
     /// Deliveries after which the job was given back or its consumer was lost.
     pub returned: f64,

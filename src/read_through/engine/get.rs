@@ -29,6 +29,17 @@ where
         locations: Vec<EntryLocation>,
         args: A,
     ) -> Result<Vec<SharedValue<V>>> {
+        let found = self.find(locations, args).await;
+        self.report();
+        found
+    }
+
+    /// Like [`get`](Self::get), without a report of the statistics.
+    async fn find(
+        self: &Arc<Self>,
+        locations: Vec<EntryLocation>,
+        args: A,
+    ) -> Result<Vec<SharedValue<V>>> {
         let mut found = vec![None; locations.len()];
         let mut sought: Vec<_> = locations.into_iter().enumerate().collect();
         for round in 1.. {
@@ -55,7 +66,6 @@ where
                 }
             }
         }
-        self.report();
         Ok(found)
     }
 
