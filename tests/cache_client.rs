@@ -197,7 +197,7 @@ async fn several_values_are_loaded_where_they_are_missing<C: Kind>(client: C, na
     let source = Source::default();
     let cache = source.cache(&client, name, minute());
     ok!(stored::<u64, C>(&client, name).insert_many([(&1, &100), (&3, &300)]));
-    let all = ok!(cache.get_many(&[1, 2, 3, 2]));
+    let all = ok!(cache.get_many([1, 2, 3, 2]));
     let all: Vec<_> = all.into_iter().map(|value| *value.unwrap()).collect();
     assert_eq!(all, [100, 4, 300, 4]);
     assert_eq!(source.loads(), 1);
@@ -268,7 +268,7 @@ async fn deleted_values_are_loaded_anew<C: Kind>(client: C, name: &str) {
     ok!(cache.get_many(&[1, 2, 3]));
     assert!(ok!(cache.delete(&1)));
     assert!(!ok!(cache.delete(&1)));
-    assert_eq!(ok!(cache.delete_many(&[1, 2, 3, 4])), 2);
+    assert_eq!(ok!(cache.delete_many(1..=4)), 2);
     assert_eq!(ok!(cache.delete_many(&[0; 0])), 0);
     assert_eq!(value!(cache.get(&1)), Some(4));
 }

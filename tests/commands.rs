@@ -23,6 +23,10 @@ fn line<T>(command: Command<T>) -> String {
     }
 }
 
+fn names() -> Vec<String> {
+    vec!["ann".into(), "bob".into()]
+}
+
 macro_rules! commands {
     ($(fn $test:ident { $($operation:expr => $expected:expr;)+ })+) => {$(
         #[test]
@@ -33,6 +37,26 @@ macro_rules! commands {
 }
 
 commands! {
+    fn a_bulk_call_accepts_owned_items_and_references {
+        AGES.get_many(names()) => "MGET ages:ann ages:bob";
+        AGES.get_many(&names()) => "MGET ages:ann ages:bob";
+        AGES.get_many(names().iter().map(String::as_str)) => "MGET ages:ann ages:bob";
+        AGES.remove_many(names()) => "UNLINK ages:ann ages:bob";
+        AGES.typed::<u8, u8>().get_many([1, 2]) => "MGET ages:1 ages:2";
+        AGES.typed::<u8, u8>().get_many(&[1, 2]) => "MGET ages:1 ages:2";
+        USERS.get_many(names()) => "HMGET users ann bob";
+        USERS.remove_many(names()) => "HDEL users ann bob";
+        VISITS.remove_many(7..9) => "HDEL visits 7 8";
+        JOBS.push_many(names()) => "RPUSH jobs ann bob";
+        JOBS.push_many(names().into_iter().filter(|name| name == "bob")) => "RPUSH jobs bob";
+        JOBS.push_many(&names()) => "RPUSH jobs ann bob";
+        JOBS.typed::<Vec<u8>>().push_many([b"a".to_vec()]) => "RPUSH jobs a";
+        JOBS.typed::<Vec<u8>>().push_many([b"a"]) => "RPUSH jobs a";
+        SEEN.insert_many(names()) => "SADD seen ann bob";
+        SEEN.contains_many(names()) => "SMISMEMBER seen ann bob";
+        SEEN.remove_many(names()) => "SREM seen ann bob";
+    }
+
     fn a_dict_is_strings_under_a_prefix {
         AGES.get("ann") => "GET ages:ann";
         AGES.get_many(["ann", "bob"]) => "MGET ages:ann ages:bob";

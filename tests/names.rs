@@ -19,6 +19,7 @@ contract! {
     a_load_publishes_nothing_about_its_lease,
     every_collection_of_an_awkward_name_works,
     names_of_keys_beside_collections_are_refused,
+    a_collection_with_keys_beside_it_has_no_empty_name,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -211,6 +212,25 @@ async fn every_collection_of_an_awkward_name_works<C: Kind>(client: C, name: &st
             CacheClient::new(&client, format!("{name}5"), policy, load).unwrap();
         ok!(cache.get(":"));
         assert_eq!(ok!(cache.clear()), 1, "{end}");
+    }
+}
+
+async fn a_collection_with_keys_beside_it_has_no_empty_name<C: Kind>(client: C, _: &str) {
+    assert_eq!(ok!(RedisList::<String, C>::new(&client, "").len()), 0);
+    assert_eq!(ok!(RedisSet::<String, C>::new(&client, "").len()), 0);
+    assert_eq!(ok!(RedisHashDict::<String, String, C>::new(&client, "").len()), 0);
+    let queue: Queue<C> = WorkQueue::new(&client, "");
+    let dict: Dict<C> = RedisDict::new(&client, "");
+    for refusal in [
+        settle!(queue.push("x")).map(drop),
+        settle!(queue.len()).map(drop),
+        settle!(queue.stats()).map(drop),
+        C::settle_within(queue.consumer().next(SHORT)).await.map(drop),
+        settle!(dict.insert("x", "y")),
+    ] {
+        let error = refusal.unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
+        assert!(error.to_string().contains(" is empty"), "{error}");
     }
 }
 

@@ -84,7 +84,7 @@ fn a_worker_has_one_connection_to_wait_and_one_for_its_leases_beside_the_pool() 
         let stop = &stop;
         let running = workers.each_ref().map(|worker| scope.spawn(move || worker.run(stop)));
         let all_wait = wait_for("the connections", || Ok(connections()? == 5));
-        orders.push_many(&vec!["x".to_owned(); JOBS])?;
+        orders.push_many(vec!["x".to_owned(); JOBS])?;
         let most = wait_for("the queue", || Ok(orders.is_empty()? && connections()? == 5));
         stop.stop();
         for worker in running {

@@ -88,7 +88,7 @@ async fn a_member_moves_to_another_set_in_one_step<C: Kind>(client: C, name: &'s
 async fn a_large_set_is_iterated_completely<C: Kind>(client: C, name: &'static str) {
     let set: RedisSet<String, C> = RedisSet::new(&client, name);
     let mut members: Vec<String> = (0..10_000).map(|number| format!("member {number}")).collect();
-    ok!(set.extend(&members));
+    ok!(set.extend(members.iter().cloned()));
     members.sort();
     assert_eq!(sorted!(set.iter()), members);
     assert_eq!(sorted!(set.iter_matching("*r 77")), ["member 77"]);

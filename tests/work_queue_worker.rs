@@ -1,8 +1,9 @@
 //! What workers do with handlers that fail, hang or never begin.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +20,40 @@ use support::{LATE, within};
 on_both_kinds! {
     a_value_whose_decoding_panics_is_buried,
     a_consumer_that_cannot_wait_pauses_between_polls,
+}
+
+#[test]
+fn a_stop_handle_wakes_all_that_wait_for_the_stop() {
+    let stop = StopHandle::new();
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    let mut context = Context::from_waker(&waker);
+    let mut waits: Vec<_> = (0..3).map(|_| Box::pin(stop.stopped())).collect();
+    for wait in &mut waits {
+        assert!(wait.as_mut().poll(&mut context).is_pending());
+    }
+    waits.pop();
+    assert_eq!(wakes.0.load(Ordering::Acquire), 0);
+    let other = stop.clone();
+    let waiting = thread::spawn(move || in_runtime(other.stopped()));
+    stop.clone().stop();
+    assert_eq!(wakes.0.load(Ordering::Acquire), 2, "the third wait was dropped");
+    for mut wait in waits {
+        assert!(wait.as_mut().poll(&mut context).is_ready());
+    }
+    waiting.join().unwrap();
+    in_runtime(stop.stopped());
+    assert_eq!(Arc::strong_count(&wakes), 2, "no waker is kept");
+}
+
+/// Counts how often tasks are woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 const BRIEF: Duration = Duration::from_millis(50);
