@@ -271,7 +271,7 @@ fn what_json_could_not_read_back_is_not_written() {
         kept::<PyJson<Option<f64>>>(float);
         kept::<PyDict<Option<f64>>>(float);
     }
-    assert_eq!(encoded::<Json<f64>>(&f64::MAX), b"1.7976931348623157e308");
+    assert_eq!(encoded::<Json<f64>>(&f64::MAX), b"1.7976931348623157e+308");
 }
 
 /// The form of a `serde_json::Number` if any crate of the program enables `arbitrary_precision`.

@@ -55,7 +55,7 @@ fn a_version_that_cannot_be_read_is_refused_by_its_number() {
         ("4:Ann", "version 4, which is newer than 3, the newest that this program knows"),
         (
             "99999999999:Ann",
-            "version 4294967295, which is newer than 3, the newest that this program knows",
+            "version 99999999999, which is newer than 3, the newest that this program knows",
         ),
         ("3:", "the JSON ends early"),
         ("2:", "the JSON ends early"),
