@@ -81,7 +81,9 @@ impl QueueSettings {
     }
 
     /// Sets how long a job that failed in a worker waits for its next delivery: about `first`, then
-    /// twice as long each time, up to `longest`. Defaults to 1 second and 10 minutes.
+    /// twice as long each time, up to `longest`. Defaults to 1 second and 10 minutes. The consumer
+    /// that had the job checks when it is due. Others check once a second, which is how late it may
+    /// be where that consumer is busy or has ended.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         (self.backoff, self.longest_backoff) = (first, longest);
         self

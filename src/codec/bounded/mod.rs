@@ -25,7 +25,7 @@ pub(super) use read::read;
 pub(super) use write::unwritable;
 #[cfg(feature = "bincode")]
 pub(super) use write::watched;
-#[cfg(any(feature = "msgpack", feature = "pickle"))]
+#[cfg(any(feature = "json", feature = "msgpack", feature = "pickle"))]
 pub(super) use write::written;
 #[cfg(feature = "json")]
 pub(super) use write::written_finite;
