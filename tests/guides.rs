@@ -108,6 +108,7 @@ fn gates() -> Vec<(String, String)> {
             feature = rest.split('"').next().map(str::to_owned);
         } else if !line.starts_with("#[") {
             let declared = line.strip_prefix("pub ").filter(|_| feature.is_some());
+            let declared = declared.map(|item| item.strip_prefix("async ").unwrap_or(item));
             let mut words = declared.unwrap_or_default().split([' ', '<', '(', ':']);
             if let (Some(kind), Some(name), Some(feature)) =
                 (words.next(), words.next(), feature.take())
