@@ -80,7 +80,7 @@ fn listening<C: Concurrent>(fixture: &Fixture<C>) -> Outcome<impl Sized + use<C>
     let dispatcher = fixture.serve(keywords)?;
     let dome = fixture.dome();
     let all = C::finish(async {
-        redis_collections::Result::Ok((
+        redis_collections::Result::<_>::Ok((
             settle!(dome.monitor(["A"]))?,
             settle!(dome.monitor_all())?,
             settle!(dome.watch(["B"], |_| C::loading(Ok(()))))?,

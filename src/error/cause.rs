@@ -64,11 +64,12 @@ pub(crate) fn reason(error: &(impl fmt::Display + 'static)) -> String {
     }
 }
 
-/// The messages of an error and of its sources, `a: b: c`, without what is repeated.
+/// The messages of an error and the reasons that its sources are, `a: b: c`, without what is
+/// repeated.
 fn with_sources(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     for source in sources(error).take(MAX_SOURCES) {
-        let source = source.to_string();
+        let source = Reason(source).to_string();
         if !text.contains(&source) {
             text = format!("{text}: {source}");
         }

@@ -240,13 +240,13 @@ pub(super) fn take<T: Codec, E: RoundTrips>(
         Ok(Err(undecodable)) => undecodable.to_string(),
         Err(panic) => format!("decoding it panicked: {}", message(&*panic)),
     };
-    logs::job_undecodable(
-        session.keys.queue(),
-        id.as_deref(),
-        deliveries.saturating_add(1),
-        &reason,
-    );
-    let fate = if session.settings.buries_undecodable {
+    let (queue, id, times) = (session.keys.queue(), id.as_deref(), deliveries.saturating_add(1));
+    logs::job_undecodable(queue, id, times, &reason);
+    let buries = session.settings.buries_undecodable;
+    if buries || times >= session.shared_settings().max_deliveries {
+        logs::job_buried(queue, id, times, &reason);
+    }
+    let fate = if buries {
         Fate::Bury(reason)
     } else {
         Fate::Retry(session.settings.pause(deliveries), reason)

@@ -112,7 +112,7 @@ fn a_server_may_die_during_a_load<C: Loads>() -> Outcome {
         let loading = C::start({
             let cache = cache.clone();
             async move {
-                Result::Ok(match what {
+                Ok::<_, Error>(match what {
                     "get" => vec![C::settle(cache.get(&1)).await?],
                     "set" => vec![C::settle(cache.set(&1)).await?],
                     _ => C::settle(cache.get_many(&[1, 2])).await?,

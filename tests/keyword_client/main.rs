@@ -44,7 +44,7 @@ impl Watching for Client {
 
     fn hanging(until: Arc<Mutex<Receiver<()>>>) -> impl HandlerResult<(), Self> {
         let _ = until.lock().expect("a receiver").recv();
-        Result::Ok(())
+        Result::<()>::Ok(())
     }
 }
 

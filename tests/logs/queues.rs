@@ -79,13 +79,16 @@ async fn a_job_that_cannot_be_decoded_is_reported_without_its_bytes<C: Kind>() {
     let mut consumer = queue.consumer();
     assert!(ok_within!(consumer.next(Duration::from_millis(50))).is_none());
     ok!(consumer.close());
-    let expected = format!(
-        "ERROR {TARGET}: a job cannot be decoded queue={name} deliveries=1 \
-         error=cannot decode 6 bytes as u32: "
-    );
+    let expected = |message: &str| {
+        format!(
+            "ERROR {TARGET}: {message} queue={name} deliveries=1 \
+             error=cannot decode 6 bytes as u32: "
+        )
+    };
     let events = events_with(&name);
-    assert_events(&events, &[&expected]);
-    assert!(!events[0].contains("s3cret"), "{events:#?}");
+    let last = "a job goes to the dead-letter queue";
+    assert_events(&events, &[&expected("a job cannot be decoded"), &expected(last)]);
+    assert!(events.iter().all(|event| !event.contains("s3cret")), "{events:#?}");
 }
 
 async fn a_lost_consumer_is_reported_by_itself_and_by_its_heir<C: Kind>() {

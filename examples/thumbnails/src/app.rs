@@ -26,8 +26,7 @@ impl App {
         let state = (self.store.clone(), self.settings);
         let worker = self.store.jobs.worker_with(state, async |job, (store, settings)| {
             let settings = settings.get(&job.user).await?.unwrap_or_default();
-            let made = make_thumbnail(&store, job.image, settings.width).await;
-            made.inspect_err(|error| log::warn!("image {} of {}: {error}", job.image, job.user))
+            make_thumbnail(&store, job.image, settings.width).await
         });
         let worker = worker.concurrency(4);
 

@@ -162,7 +162,12 @@ fn operators_see_the_health_and_the_metrics_of_the_program() -> Outcome {
     eventually(|| Ok(program.get("/healthz")?.0 == 200))?;
     program.terminate()?;
     let (status, log) = program.ended()?;
-    assert!(status.success() && log.contains("image 7 of ann: no such image"), "{status}: {log}");
+    assert!(
+        status.success()
+            && log.contains("a job failed and is retried")
+            && log.contains("error=no such image"),
+        "{status}: {log}"
+    );
     Ok(())
 }
 
