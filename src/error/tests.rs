@@ -151,7 +151,7 @@ fn the_sources_of_an_error_go_on_with_the_first_that_its_message_does_not_repeat
             connect(refusal("-ERR max number of clients reached\r\n").into()),
             vec![
                 "cannot connect to x:1: it has its max number of clients".into(),
-                "\"ERR\": max number of clients reached".into(),
+                "ResponseError: max number of clients reached".into(),
             ],
         ),
     ] {
