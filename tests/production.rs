@@ -72,7 +72,7 @@ fn other_policies_refuse_writes_and_keep_what_has_no_time_to_live() -> Outcome {
 #[test]
 fn a_worker_has_one_connection_to_wait_and_one_for_its_leases_beside_the_pool() -> Outcome {
     let server = LocalServer::start()?;
-    let client = Client::builder(server.url()).name("billing").pool_size(1).build()?;
+    let client = Client::builder(server.url()).name("billing").pooled(1).build()?;
     let (stop, handle) = (StopHandle::new(), |_: Job<String>| Ok::<(), String>(()));
     let [orders, letters] = ["orders", "letters"].map(|name| WorkQueue::new(&client, name));
     let workers = [orders.worker(handle).concurrency(8), letters.worker(handle).concurrency(8)];

@@ -46,7 +46,7 @@ fn of_connections(server: &LocalServer) -> Outcome<Messages> {
     messages.push(("Error::Timeout", told(ages(&hasty).insert("ann", &37).unwrap_err(), &[])));
     proxy.forward();
 
-    let single = Client::builder(proxy.url()).pool_size(1).checkout_timeout(SOON).build()?;
+    let single = Client::builder(proxy.url()).pooled(1).checkout_timeout(SOON).build()?;
     ages(&single).insert("ann", &36)?;
     proxy.swallow_replies();
     thread::scope(|scope| -> Outcome {
