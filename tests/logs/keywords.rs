@@ -75,7 +75,8 @@ async fn hooks_that_panic_or_fail_are_reported<C: Kind>() {
     let expected =
         format!("WARN {TARGET}: the value of a keyword could not be determined keyword={read}");
     assert_events(&events_until(&read, &expected), &[&expected]);
-    call_for(OUTAGE, async || assert!(settle!(dispatcher.refresh(&read)).is_err())).await;
+    // While the timer's own read is under way, `refresh` returns at once.
+    call_for(OUTAGE, async || drop(settle!(dispatcher.refresh(&read)))).await;
     assert_events(&events_with(&read), &[&expected]);
 
     let service = keyword::Client::new(&client).service("logged");
@@ -162,8 +163,8 @@ async fn requests_that_are_too_many_are_reported_once<C: Kind>() {
     let expected = format!("WARN {TARGET}: {message} keyword={keyword}");
     let dropped = format!("{message} keyword={keyword}");
     let is_reported = || !events_with(&dropped).is_empty();
-    // On a busy machine the heartbeats that are held as well may end the feed first.
-    for _ in 0..5 {
+    // On a busy machine the heartbeats that are held as well may end the feed first, again and again.
+    for _ in 0..20 {
         proxy.hold(Direction::Requests);
         let () = wire.run(&[b"EVAL", publish.as_bytes(), b"0", channel.as_bytes()]);
         let is_over = within(UNTIL_THE_FEED_ENDS, is_reported);
