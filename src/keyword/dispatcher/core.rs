@@ -80,18 +80,19 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Err(Error::Keyword { attempt, source: KeywordError::Refused { reason } })
     }
 
-    /// Determines the value, unless another call is doing so.
-    pub(crate) async fn refresh(&self, state: &Arc<KeywordState<E>>) -> Result<()> {
+    /// Determines the value and returns `true`, unless another call is doing so.
+    pub(crate) async fn refresh(&self, state: &Arc<KeywordState<E>>) -> Result<bool> {
         let Some(read) = &state.keyword.hooks.read else {
             let attempt = self.names.attempt("refresh", &state.name, true);
             return Err(Error::InvalidArgument { attempt, reason: "it has no `on_read`".into() });
         };
-        let Some(_reading) = Flag::raise(&state.is_read) else { return Ok(()) };
+        let Some(_reading) = Flag::raise(&state.is_read) else { return Ok(false) };
         let _under_way = self.life.hook();
         match read().await {
-            Ok(value) => self.set(state, &value).await,
-            Err(error) => self.fail("refresh", state, error.to_string()).await,
+            Ok(value) => self.set(state, &value).await?,
+            Err(error) => self.fail("refresh", state, error.to_string()).await?,
         }
+        Ok(true)
     }
 
     /// Returns whether a request without a database belongs to another dispatcher. The dispatcher

@@ -207,7 +207,7 @@ impl<E: RoundTrips> Dispatcher<E> {
     /// another call is doing so.
     pub fn refresh(&self, name: &str) -> E::Reply<()> {
         let (service, state) = (self.0.service.clone(), self.state("refresh", name));
-        service.executor.clone().converse(async move { service.refresh(&state?).await })
+        service.executor.clone().converse(async move { service.refresh(&state?).await.map(drop) })
     }
 
     /// Returns the value of a keyword, if it has one. Sends nothing. A client whose write has

@@ -129,7 +129,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let executor = self.executor.clone();
         executor.background(async move {
             match self.refresh(&state).await {
-                Ok(()) => drop(state.is_unreadable.ends()),
+                Ok(true) => drop(state.is_unreadable.ends()),
+                Ok(false) => {}
                 Err(error) if state.is_unreadable.begins() => {
                     logs::value_undetermined(&state.name, &error);
                 }
