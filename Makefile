@@ -121,7 +121,7 @@ features:
 	@echo "Without the feature async there is no tokio:"
 	! cargo tree --edges normal --no-default-features --features tls,near-cache,keyword | grep -w tokio
 	@echo "Without the feature tls a URL that needs it is an error that names it:"
-	cargo build --quiet --target-dir "$(TARGET)/features" --package rcq
+	cargo build --quiet --target-dir "$(TARGET)/features" --package redis-collections-rcq
 	@set -e; for servers in "" --cluster "--sentinel mymaster"; do \
 		"$(TARGET)/features/debug/rcq" --url rediss://localhost $$servers list 2>&1 | grep 'feature `tls`'; \
 	done
