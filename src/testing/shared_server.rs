@@ -76,7 +76,9 @@ impl fmt::Debug for SharedServer {
 /// keys of a namespace could not be found. A server that tells no mode is accepted.
 fn mode() -> Command<Option<&'static str>> {
     Request::read("INFO").arg("server").returns(|reply| {
-        Ok(match field(&reply.value, "redis_mode") {
+        // Valkey has another name for it, unless it is to be compatible.
+        let mode = field(&reply.value, "redis_mode").or(field(&reply.value, "server_mode"));
+        Ok(match mode {
             Some("cluster") => Some("it is a node of a cluster"),
             Some("sentinel") => Some("it is a Sentinel; name the master itself"),
             _ => None,
