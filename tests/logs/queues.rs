@@ -96,7 +96,8 @@ async fn a_lost_consumer_is_reported_by_itself_and_by_its_heir<C: Kind>() {
     let server = LocalServer::start().unwrap();
     let proxy = FaultProxy::to(server.url()).unwrap();
     let name = name::<C>("lost");
-    let settings = QueueSettings::new().lease(Duration::from_millis(500));
+    // Long enough that the heir keeps its own on a busy machine.
+    let settings = QueueSettings::new().lease(Duration::from_secs(3));
     let near = C::build(C::builder(server.url())).await.unwrap();
     let far = C::build(C::builder(proxy.url())).await.unwrap();
     let lost = WorkQueue::<u32, C>::new(&far, &*name).with(settings.clone());
