@@ -38,7 +38,9 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
         &self,
         lines: &[Line<'_>],
         deadline: Deadline,
-    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send;
+    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send {
+        self.call_many(lines, deadline)
+    }
 
     /// Like `call_several`, for several nodes at the same time: a blocking node sends the commands
     /// before this returns.

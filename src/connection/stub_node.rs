@@ -69,14 +69,6 @@ impl Node for StubNode {
         ready((self.stub.reply)(&self.connector.address, deadline))
     }
 
-    fn call_several(
-        &self,
-        lines: &[Line<'_>],
-        deadline: Deadline,
-    ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send {
-        self.call_many(lines, deadline)
-    }
-
     fn call_many(
         &self,
         lines: &[Line<'_>],

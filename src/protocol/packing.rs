@@ -49,8 +49,14 @@ impl Line<'_> {
 
     /// Returns whether the reply may be large, which delays what comes behind it on a connection.
     pub(crate) fn has_large_reply(&self) -> bool {
-        let is_bounded = self.request.key_count().max(self.request.field_count()) <= FEW_VALUES;
-        !is_bounded || LARGE_REPLIES.contains(&self.request.name())
+        let request = self.request;
+        let are_many = |values: usize| values > FEW_VALUES;
+        match request.name() {
+            "LRANGE" => request.limit().is_none_or(are_many),
+            "LPOP" | "RPOP" | "SPOP" | "SRANDMEMBER" => request.limit().is_some_and(are_many),
+            name if LARGE_REPLIES.contains(&name) => true,
+            _ => are_many(request.key_count().max(request.field_count())),
+        }
     }
 
     /// The script that is sent, if it is one.
@@ -97,9 +103,9 @@ fn header(packed: &mut Vec<u8>, kind: u8, length: usize) {
 }
 
 /// Commands that return whole collections, or pages of them.
-const LARGE_REPLIES: [&str; 13] = [
-    "HGETALL", "HKEYS", "HSCAN", "HVALS", "LRANGE", "SCAN", "SDIFF", "SINTER", "SMEMBERS", "SSCAN",
-    "SUNION", "XRANGE", "ZRANGE",
+const LARGE_REPLIES: [&str; 11] = [
+    "HGETALL", "HKEYS", "HSCAN", "HVALS", "SCAN", "SDIFF", "SINTER", "SMEMBERS", "SSCAN", "SUNION",
+    "ZRANGE",
 ];
 
 /// Replies to commands with more keys or fields may be large.
@@ -140,6 +146,31 @@ mod tests {
             (eval(), Form::AsIs, &format!("*4 $7 EVALSHA $40 {hash} $1 1 $1 k ")),
         ] {
             assert_eq!(packed(request, form), expected);
+        }
+    }
+
+    #[test]
+    fn a_reply_may_be_large_unless_the_arguments_bound_it() {
+        let list = |name| Request::read(name).key(b"l");
+        let keys = |count| {
+            let request = Request::read("MGET");
+            (0..count).fold(request, |request, key: usize| request.key(key.to_string().as_bytes()))
+        };
+        for (request, expected) in [
+            (Request::read("GET").key(b"k"), false),
+            (Request::write("SET").key(b"k").arg("1000"), false),
+            (keys(FEW_VALUES), false),
+            (keys(FEW_VALUES + 1), true),
+            (Request::read("HGETALL").key(b"h"), true),
+            (list("LRANGE").arg("0").arg("9"), false),
+            (list("LRANGE").arg("0").arg("999"), true),
+            (list("LRANGE").arg("0").arg("-1"), true),
+            (list("LPOP"), false),
+            (list("LPOP").arg("9"), false),
+            (list("LPOP").arg("1000"), true),
+        ] {
+            let line = Line::new(&request, Form::AsIs);
+            assert_eq!(line.has_large_reply(), expected, "{:?}", packed(request, Form::AsIs));
         }
     }
 

@@ -44,14 +44,6 @@ impl Node for SharedNode {
         self.shared.exchange_one(line, deadline).await
     }
 
-    async fn call_several(
-        &self,
-        lines: &[Line<'_>],
-        deadline: Deadline,
-    ) -> TransportResult<Vec<Value>> {
-        self.call_many(lines, deadline).await
-    }
-
     async fn call_many(
         &self,
         lines: &[Line<'_>],

@@ -66,12 +66,12 @@ impl SharedConnections {
         expected: usize,
         deadline: Deadline,
     ) -> Option<Result<Exchanged, Failed>> {
-        let order = Ordering::Relaxed;
-        let is_only = self.large.compare_exchange(NONE, RESERVED, order, order).is_ok();
-        let _large = is_only.then(|| LargeCall(self))?;
         if self.lanes.len() == 1 {
             return None;
         }
+        let order = Ordering::Relaxed;
+        let is_only = self.large.compare_exchange(NONE, 0, order, order).is_ok();
+        let _large = is_only.then(|| LargeCall(self))?;
         self.lanes.iter().enumerate().find_map(|(place, lane)| {
             self.large.store(place, Ordering::Relaxed);
             lane.exchange_if_free(connector, packed, expected, deadline)
@@ -89,7 +89,6 @@ impl Drop for LargeCall<'_> {
 }
 
 const NONE: usize = usize::MAX;
-const RESERVED: usize = usize::MAX - 1;
 
 thread_local! {
     static THREAD: usize = {
