@@ -1,23 +1,11 @@
+mod build;
+
 use std::fmt;
 use std::marker::PhantomData;
-#[cfg(feature = "async")]
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::blocking::Client;
-#[cfg(feature = "async")]
-use super::tokio::AsyncClient;
-#[cfg(feature = "async")]
-use crate::connection::AsyncNode;
-use crate::connection::BlockingNode;
-use crate::connection::Node;
-use crate::connection::PoolSettings;
-use crate::connection::{Connector, DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
-use crate::error::{Error, Result};
-use crate::routing::Router;
-use crate::time::finish;
-use crate::topology::Sentinels;
-use crate::topology::{Discovery, Servers};
+use crate::connection::{DEFAULT_CALL_TIMEOUT, DEFAULT_TIMEOUT};
 
 /// Settings of a client of the kind `C`.
 ///
@@ -179,89 +167,6 @@ impl<C> ClientBuilder<C> {
         self.certificates.client = Some((certificates.into(), key.into()));
         self
     }
-
-    /// Checks the settings and builds the router, without connecting.
-    fn router<N: Node>(&self, settings: N::Settings) -> Result<Router<N>> {
-        let times = [
-            self.checkout_timeout,
-            self.connect_timeout,
-            self.response_timeout,
-            self.call_timeout,
-            self.failover_timeout,
-        ];
-        let has_none = self.pool_size == 0 || self.shared_connections == Some(0);
-        if has_none || times.iter().any(Duration::is_zero) {
-            let reason = "the numbers of connections and every time limit must be more than zero";
-            return Err(Error::Configuration(reason.into()));
-        }
-        let servers = match &self.servers {
-            Named::One(url) => {
-                Servers::fixed(self.with_credentials(self.connector(url)?)?, settings)
-            }
-            Named::Sentinels(urls, name) => {
-                let mut sentinels = self.connectors(urls)?;
-                let master = self.with_credentials(sentinels[0].anonymous()?)?;
-                for sentinel in &mut sentinels {
-                    sentinel.cap_timeouts(LONGEST_FOR_A_SENTINEL);
-                }
-                let nodes = sentinels.into_iter().map(|sentinel| N::new(sentinel, &settings));
-                let discovery = Discovery::Sentinel(Sentinels::new(nodes.collect(), name.clone()));
-                Servers::found(discovery, master, settings, self.failover_timeout)
-            }
-            Named::Cluster(urls) => {
-                let seeds = self.connectors(urls)?;
-                let seeds = seeds.into_iter().map(|seed| self.with_credentials(seed));
-                let seeds = seeds.collect::<Result<Vec<_>>>()?;
-                crate::topology::check_alike(&seeds)?;
-                let template = seeds[0].clone();
-                let nodes = seeds.into_iter().map(|seed| N::new(seed, &settings)).collect();
-                let discovery = Discovery::Cluster(crate::topology::Seeds::new(nodes));
-                Servers::found(discovery, template, settings, self.failover_timeout)
-            }
-        };
-        Ok(Router::new(servers))
-    }
-
-    /// Returns the connectors to several servers, of which there is at least one.
-    fn connectors(&self, urls: &[String]) -> Result<Vec<Connector>> {
-        let mut connectors =
-            urls.iter().map(|url| self.connector(url)).collect::<Result<Vec<_>>>()?;
-        let Some((first, others)) = connectors.split_first_mut() else {
-            return Err(Error::Configuration("no URL is given".into()));
-        };
-        others.iter_mut().for_each(|other| other.join(first));
-        if connectors.iter().any(Connector::is_local) {
-            let reason = "a cluster or Sentinel URL cannot be a Unix socket";
-            return Err(Error::Configuration(reason.into()));
-        }
-        Ok(connectors)
-    }
-
-    fn connector(&self, url: &str) -> Result<Connector> {
-        let mut connector = Connector::new(url)?;
-        connector.connect_timeout = self.connect_timeout;
-        connector.response_timeout = self.response_timeout;
-        connector.call_timeout = self.call_timeout;
-        connector.name = self.name.clone();
-        #[cfg(feature = "tls")]
-        let connector = self.certificates.applied(connector)?;
-        Ok(connector)
-    }
-
-    /// Applies the user, password and database of the builder.
-    fn with_credentials(&self, connector: Connector) -> Result<Connector> {
-        let mut settings = connector.information().redis_settings().clone();
-        if let Some(user) = &self.user {
-            settings = settings.set_username(user);
-        }
-        if let Some(password) = &self.password {
-            settings = settings.set_password(password);
-        }
-        if let Some(database) = self.database {
-            settings = settings.set_db(database.into());
-        }
-        connector.with(connector.information().clone().set_redis_settings(settings))
-    }
 }
 
 impl ClientBuilder<Client> {
@@ -310,38 +215,6 @@ impl ClientBuilder<Client> {
         self.checkout_timeout = time.min(LONGEST);
         self
     }
-
-    /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
-    pub fn build(self) -> Result<Client> {
-        let pools =
-            PoolSettings::new(self.shared_connections, self.pool_size, self.checkout_timeout);
-        #[cfg(feature = "r2d2-pool")]
-        let pools = pools.with_pool_of_user(self.pool.clone());
-        #[cfg(feature = "r2d2-pool")]
-        if self.pool.is_some() && !matches!(self.servers, Named::One(_)) {
-            let reason = "a custom pool works only with a single server";
-            return Err(Error::Configuration(reason.into()));
-        }
-        let router = self.router::<BlockingNode>(pools)?;
-        if !self.lazy {
-            finish(router.connect())?;
-        }
-        router.servers.open();
-        Ok(Client::new(router))
-    }
-}
-
-#[cfg(feature = "async")]
-impl ClientBuilder<AsyncClient> {
-    /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
-    pub async fn build(self) -> Result<AsyncClient> {
-        let router = self.router::<AsyncNode>(Arc::default())?;
-        if !self.lazy {
-            router.connect().await?;
-        }
-        router.servers.open();
-        Ok(AsyncClient::new(router))
-    }
 }
 
 /// Shows no URL: it may contain a password.
@@ -369,6 +242,3 @@ const MOST_SHARED_CONNECTIONS: u32 = 1024;
 
 /// A century, short enough that times and limits can still be added to it.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
-/// The response timeout for one Sentinel, after which the others are asked.
-const LONGEST_FOR_A_SENTINEL: Duration = Duration::from_secs(1);
