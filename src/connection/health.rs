@@ -7,6 +7,7 @@ use redis::Value;
 
 use super::transport_error::TransportError;
 use crate::episode::Episode;
+use crate::error::code::is_no_master;
 use crate::lock::Lock;
 use crate::logs;
 use crate::reply::code_and_details;
@@ -99,7 +100,7 @@ impl ServerHealth {
 fn demotion(reply: &Value) -> Option<&str> {
     let Value::ServerError(error) = reply else { return None };
     let (code, _) = code_and_details(error);
-    matches!(code, "READONLY" | "MASTERDOWN").then_some(code)
+    is_no_master(code).then_some(code)
 }
 
 /// How many servers are known before those that no node has are forgotten.

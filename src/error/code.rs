@@ -38,7 +38,12 @@ pub(crate) fn lacks_room(code: &str) -> bool {
 /// to the same address may reach another one: behind a name or a load balancer a demoted master
 /// keeps its connections.
 pub(crate) fn asks_to_reconnect(code: &str) -> bool {
-    matches!(code, "READONLY" | "MASTERDOWN" | "UNBLOCKED")
+    is_no_master(code) || code == "UNBLOCKED"
+}
+
+/// Returns whether the server says that it is no master.
+pub(crate) fn is_no_master(code: &str) -> bool {
+    matches!(code, "READONLY" | "MASTERDOWN")
 }
 
 /// Returns whether a server that answers a `PING` with this code has accepted the connection,
