@@ -75,6 +75,9 @@ impl StopHandle {
     }
 
     /// Asks the workers to stop. They claim nothing more, and end when their handlers have.
+    ///
+    /// Takes a lock with the feature `async`, so it is for the thread or task that receives signals,
+    /// such as that of the crates `ctrlc` and tokio, and not for a raw signal handler.
     pub fn stop(&self) {
         self.0.is_stopped.store(true, Ordering::Release);
         #[cfg(feature = "async")]
