@@ -66,8 +66,8 @@ use crate::time::Wait;
 /// # Keys
 ///
 /// All data of the queue `mail` lies beside its list, under keys that begin with `mail~rc:`; a name
-/// that is empty or contains `~rc:` is refused when the first command runs. In a cluster all of them must be in
-/// one slot, so the name needs a hash tag, such as `{mail}`.
+/// that is empty or contains `~rc:` is refused when the first command runs. In a cluster all of them
+/// must be in one slot, so the name needs a hash tag, such as `{mail}`.
 pub struct WorkQueue<T: Codec, E: RoundTrips = Client> {
     executor: E,
     keys: Arc<Keys>,

@@ -14,8 +14,8 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 /// ```
 ///
 /// Each key has an id, which is stored with the values that it encrypts. A key has 32 random bytes:
-/// a password is no key. If several keys have the same id, all of them are tried. `Debug` shows the ids alone, and the keys are erased from memory when the
-/// ring is dropped.
+/// a password is no key. If several keys have the same id, all of them are tried. `Debug` shows the
+/// ids alone, and the keys are erased from memory when the ring is dropped.
 ///
 /// # Rotation
 ///
