@@ -13,9 +13,10 @@ use crate::figures::{Shown, write_figures};
 ///
 /// Everything but the time to live is off by default. Times are at most a thousand years.
 ///
-/// `Display` writes one line of `name=value`, and `-` for a time that is off. Serde (feature `serde`) has the names of the methods,
-/// and `_ms` after those of times, in milliseconds. Names that are left out have their defaults:
-/// without `time_to_live_ms`, values do not expire. Unknown names are refused.
+/// `Display` writes one line of `name=value`, and `-` for a time that is off. Serde (feature `serde`)
+/// has the names of the methods, and `_ms` after those of times, in milliseconds. Names that are
+/// left out have their defaults: without `time_to_live_ms`, values do not expire. Unknown names are
+/// refused.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default = "CachePolicy::without_expiry", deny_unknown_fields))]
