@@ -34,6 +34,7 @@ fn a_write_says_why_a_dead_dispatcher_still_counts_as_serving() {
     let dispatcher = Dispatcher::builder("cut").keyword(keyword).serve(&shaky);
     let _dispatcher = dispatcher.expect("a free name");
     proxy.refuse();
+    proxy.kill();
     let write = || texts(&rckey("write cut A=1 --no-wait").output().expect("an end")).1;
     assert!(eventually(|| !write().is_empty()));
     let error = write();
