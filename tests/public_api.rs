@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::mem;
 use std::path::Path;
 use std::process::Command;
 
@@ -96,8 +97,7 @@ impl Sources {
             let item = self.item(definition).expect("the definition");
             let mut items = vec![declaration(item.clone(), attributes)];
             items.extend(self.implementations(definition, &public));
-            let file = syn::File { shebang: None, attrs: Vec::new(), items };
-            list += &format!("// {path}\n{}\n", prettyplease::unparse(&file));
+            list += &format!("// {path}\n{}\n", text(items));
         }
         list
     }
@@ -194,9 +194,10 @@ impl Sources {
         self.0[module].iter().find(|item| named(item).is_some_and(|(known, _)| known == *name))
     }
 
-    /// The implementations of a type, without those of private traits, in a stable order.
+    /// The implementations of a type, without those of private traits, in an order that does not
+    /// depend on where they are written.
     fn implementations(&self, of: &Definition, public: &BTreeSet<&Definition>) -> Vec<Item> {
-        let mut found = Vec::new();
+        let mut blocks = BTreeMap::new();
         for (module, items) in &self.0 {
             for item in items {
                 let Item::Impl(block) = item else { continue };
@@ -212,16 +213,23 @@ impl Sources {
                 if implemented.is_some_and(|implemented| !public.contains(&implemented)) {
                     continue;
                 }
-                found.extend(signatures(block.clone()).map(Item::Impl));
+                let Some(mut block) = signatures(block.clone()) else { continue };
+                let items = mem::take(&mut block.items);
+                let header = text(vec![Item::Impl(block.clone())]);
+                blocks.entry(header).or_insert(block).items.extend(items);
             }
         }
-        found.sort_by_cached_key(|item| {
-            let attrs = Vec::new();
-            let items = vec![item.clone()];
-            prettyplease::unparse(&syn::File { shebang: None, attrs, items })
-        });
-        found
+        let sorted = |mut block: ItemImpl| {
+            let alone = |item: &ImplItem| text(vec![parse_quote!(impl Of { #item })]);
+            block.items.sort_by_cached_key(alone);
+            Item::Impl(block)
+        };
+        blocks.into_values().map(sorted).collect()
     }
+}
+
+fn text(items: Vec<Item>) -> String {
+    prettyplease::unparse(&syn::File { shebang: None, attrs: Vec::new(), items })
 }
 
 fn parsed(file: &Path) -> Vec<Item> {
