@@ -115,9 +115,9 @@ impl<C> ClientBuilder<C> {
     /// Sets how long the server may be silent while a reply is outstanding, on top of the time that
     /// a waiting call is to wait. Defaults to 5 seconds. Every byte that arrives counts as
     /// activity, so that a large reply over a slow link does not time out;
-    /// [`call_timeout`](Self::call_timeout) bounds the whole call. On an [`AsyncClient`] both
-    /// limits are checked four times within the shorter one, so a call may take a quarter longer. A
-    /// waiting call outlasts this on a frozen server, since its item may be on the way.
+    /// [`call_timeout`](Self::call_timeout) bounds the whole call. On an `AsyncClient` both limits
+    /// are checked four times within the shorter one, so a call may take a quarter longer. A waiting
+    /// call outlasts this on a frozen server, since its item may be on the way.
     pub fn response_timeout(mut self, time: Duration) -> Self {
         self.response_timeout = time.min(LONGEST);
         self
