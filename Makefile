@@ -16,6 +16,8 @@ PEERS := redis-collections-peers
 # Most tests wait for servers.
 AT_A_TIME := 4
 
+BENCH := overhead bulk concurrency near_cache queue keyword memory
+
 SECONDS := 600
 SEED :=
 
@@ -27,7 +29,7 @@ BUSY := 8
 
 help:
 	@echo "make demo | test (server fmt lint features unit short-soak short-fuzz doc examples) | test-valkey | test-redis2 | interop"
-	@echo "make soak [SECONDS=600] [SEED=7] | fuzz [SECONDS=600] [SEED=7] | under-load [TEST='--test list'] | bench | race | stampede | package | deny"
+	@echo "make soak [SECONDS=600] [SEED=7] | fuzz [SECONDS=600] [SEED=7] | under-load [TEST='--test list'] | bench [BENCH=queue] | race | stampede | package | deny"
 
 demo: server
 	cargo run --release --quiet --example work_queue
@@ -78,14 +80,13 @@ fuzz:
 short-fuzz:
 	FUZZ_SECONDS=30 cargo test $(ALL) --lib -- fuzz::
 
+# Measures, and writes docs/benchmarks/speed.md. BENCH chooses what is measured anew.
 bench: server
-	cargo bench $(BENCHES) --bench overhead
-	cargo bench --bench bulk
-	cargo bench $(BENCHES) --bench concurrency
-	cargo bench $(BENCHES) --bench near_cache
-	cargo bench $(BENCHES) --bench queue
-	cargo bench --bench memory
-	cargo bench --features keyword --bench keyword
+	@echo "Building the benchmarks beside other libraries ..."
+	@cargo bench --quiet $(BENCHES) --no-run
+	@set -e; for bench in $(BENCH) report; do \
+		cargo bench --quiet $(BENCHES) --bench $$bench -- --quiet; \
+	done
 
 # How many keys client-side caches leave stale.
 race: server

@@ -1,9 +1,11 @@
 //! One way to reach the server, and how it is measured.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use redis_collections_benches::Samples;
 
 use crate::FIELDS;
 
@@ -25,9 +27,17 @@ impl Operation {
 }
 
 pub(crate) struct Contestant<'a> {
-    name: &'static str,
-    connections: usize,
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
     start: Box<Start<'a>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    /// As the client is without settings.
+    Ours,
+    OursOtherwise,
+    Other,
 }
 
 type Start<'a> = dyn Fn(Operation, usize, &Arc<Traffic>) -> Callers + 'a;
@@ -39,31 +49,48 @@ impl<'a> Contestant<'a> {
     /// Where `start` starts so many callers, which call as long as the traffic lasts.
     pub(crate) fn new(
         name: &'static str,
-        connections: usize,
+        kind: Kind,
         start: impl Fn(Operation, usize, &Arc<Traffic>) -> Callers + 'a,
     ) -> Self {
-        Self { name, connections, start: Box::new(start) }
-    }
-
-    pub(crate) fn title(&self) -> String {
-        format!("{} ({})", self.name, self.connections)
-    }
-
-    pub(crate) fn is_ours(&self) -> bool {
-        self.name == OURS
+        Self { name, kind, start: Box::new(start) }
     }
 
     /// How many operations all callers together finish in a second.
-    pub(crate) fn rate(&self, operation: Operation, callers: usize) -> f64 {
+    pub(crate) fn rate(&self, operation: Operation, callers: usize) -> [f64; 1] {
+        let during = |traffic: &Traffic| {
+            let (calls, started) = (traffic.calls.load(Ordering::Relaxed), Instant::now());
+            thread::sleep(TIME);
+            let calls = traffic.calls.load(Ordering::Relaxed) - calls;
+            calls as f64 / started.elapsed().as_secs_f64()
+        };
+        [self.run(operation, callers, during).0]
+    }
+
+    /// After how many microseconds half of the calls have returned, and 99 % of them.
+    pub(crate) fn latencies(&self, operation: Operation, callers: usize) -> [f64; 2] {
+        let during = |traffic: &Traffic| {
+            traffic.is_timed.store(true, Ordering::Relaxed);
+            thread::sleep(TIME);
+        };
+        let ((), traffic) = self.run(operation, callers, during);
+        let times = std::mem::take(&mut *traffic.times.lock().unwrap());
+        let times: Samples = times.iter().map(|time| time.as_secs_f64() * 1e6).collect();
+        [times.median(), times.quantile(0.99)]
+    }
+
+    fn run<T>(
+        &self,
+        operation: Operation,
+        callers: usize,
+        during: impl Fn(&Traffic) -> T,
+    ) -> (T, Arc<Traffic>) {
         let traffic = Arc::new(Traffic::default());
         let join = (self.start)(operation, callers, &traffic);
         thread::sleep(WARM_UP);
-        let (calls, started) = (traffic.calls(), Instant::now());
-        thread::sleep(TIME);
-        let rate = (traffic.calls() - calls) as f64 / started.elapsed().as_secs_f64();
-        traffic.over.store(true, Ordering::Relaxed);
+        let result = during(&traffic);
+        traffic.is_over.store(true, Ordering::Relaxed);
         join();
-        rate
+        (result, traffic)
     }
 }
 
@@ -71,20 +98,38 @@ impl<'a> Contestant<'a> {
 #[derive(Default)]
 pub(crate) struct Traffic {
     calls: AtomicU64,
-    over: AtomicBool,
+    is_timed: AtomicBool,
+    is_over: AtomicBool,
+    times: Mutex<Vec<Duration>>,
 }
 
-impl Traffic {
-    pub(crate) fn lasts(&self) -> bool {
-        !self.over.load(Ordering::Relaxed)
+/// What one caller does: it reads no clock unless calls are timed.
+pub(crate) struct Caller {
+    traffic: Arc<Traffic>,
+    begun: Option<Instant>,
+    times: Vec<Duration>,
+}
+
+impl Caller {
+    pub(crate) fn of(traffic: &Arc<Traffic>) -> Self {
+        Self { traffic: Arc::clone(traffic), begun: None, times: Vec::new() }
     }
 
-    pub(crate) fn count(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+    /// Begins a call, unless the traffic is over.
+    pub(crate) fn begin(&mut self) -> bool {
+        self.begun = self.traffic.is_timed.load(Ordering::Relaxed).then(Instant::now);
+        !self.traffic.is_over.load(Ordering::Relaxed)
     }
 
-    fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+    pub(crate) fn end(&mut self) {
+        self.times.extend(self.begun.map(|begun| begun.elapsed()));
+        self.traffic.calls.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.traffic.times.lock().unwrap().append(&mut self.times);
     }
 }
 
@@ -93,8 +138,6 @@ pub(crate) fn fields(caller: usize) -> impl Iterator<Item = u64> + Send {
     let next = |state: &u64| Some(state.wrapping_mul(MULTIPLIER).wrapping_add(1));
     std::iter::successors(next(&(caller as u64)), next).map(|state| (state >> 33) % FIELDS)
 }
-
-pub(crate) const OURS: &str = "ours";
 
 const WARM_UP: Duration = Duration::from_millis(60);
 const TIME: Duration = Duration::from_millis(200);

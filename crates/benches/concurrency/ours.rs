@@ -4,12 +4,12 @@ use redis_collections::{AsyncClient, RedisHashDict};
 use tokio::runtime::Runtime;
 
 use crate::HASH;
-use crate::contestant::{Contestant, OURS};
+use crate::contestant::{Contestant, Kind};
 use crate::tasks::{Peer, contestant};
 
 pub(crate) async fn ours<'a>(url: &str, runtime: &'a Runtime) -> Contestant<'a> {
     let client = AsyncClient::open(url).await.unwrap();
-    contestant(runtime, OURS, 1, RedisHashDict::new(&client, HASH))
+    contestant(runtime, "AsyncClient (1)", Kind::Ours, RedisHashDict::new(&client, HASH))
 }
 
 impl Peer for RedisHashDict<u64, u64, AsyncClient> {

@@ -1,6 +1,7 @@
 //! Callers that are tasks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fred::clients::Pool;
@@ -13,7 +14,7 @@ use redis::aio::{
 use redis::{AsyncConnectionConfig, IntoConnectionInfo, cmd};
 use tokio::runtime::Runtime;
 
-use crate::contestant::{Callers, Contestant, Operation, Traffic, fields};
+use crate::contestant::{Caller, Callers, Contestant, Kind, Operation, fields};
 use crate::{HASH, ours};
 
 pub(crate) trait Peer: Clone + Send + Sync + 'static {
@@ -24,10 +25,21 @@ pub(crate) trait Peer: Clone + Send + Sync + 'static {
 pub(crate) fn contestants<'a>(url: &str, runtime: &'a Runtime) -> Vec<Contestant<'a>> {
     runtime.block_on(async {
         vec![
-            contestant(runtime, "fred", 1, fred(url, 1).await),
-            contestant(runtime, "fred", 2, fred(url, 2).await),
-            contestant(runtime, "multiplexed", 1, Driver(multiplexed(url).await)),
-            contestant(runtime, "manager", 1, Driver(manager(url).await)),
+            contestant(runtime, "fred (1)", Kind::Other, fred(url, 1).await),
+            contestant(runtime, "fred (2)", Kind::Other, fred(url, 2).await),
+            contestant(
+                runtime,
+                "redis, multiplexed (1)",
+                Kind::Other,
+                Driver(multiplexed(url).await),
+            ),
+            contestant(runtime, "redis, manager (1)", Kind::Other, Driver(manager(url).await)),
+            contestant(
+                runtime,
+                "redis, multiplexed (2)",
+                Kind::Other,
+                Alternating::connect(url).await,
+            ),
             ours::ours(url, runtime).await,
         ]
     })
@@ -36,12 +48,12 @@ pub(crate) fn contestants<'a>(url: &str, runtime: &'a Runtime) -> Vec<Contestant
 pub(crate) fn contestant<'a>(
     runtime: &'a Runtime,
     name: &'static str,
-    connections: usize,
+    kind: Kind,
     peer: impl Peer,
 ) -> Contestant<'a> {
-    Contestant::new(name, connections, move |operation, callers, traffic| {
+    Contestant::new(name, kind, move |operation, callers, traffic| {
         let start =
-            |caller| runtime.spawn(call(peer.clone(), operation, caller, Arc::clone(traffic)));
+            |number| runtime.spawn(call(peer.clone(), operation, number, Caller::of(traffic)));
         let tasks: Vec<_> = (0..callers).map(start).collect();
         let handle = runtime.handle().clone();
         let join: Callers =
@@ -50,13 +62,16 @@ pub(crate) fn contestant<'a>(
     })
 }
 
-async fn call(mut peer: impl Peer, operation: Operation, caller: usize, traffic: Arc<Traffic>) {
-    for field in fields(caller).take_while(|_| traffic.lasts()) {
+async fn call(mut peer: impl Peer, operation: Operation, number: usize, mut caller: Caller) {
+    for field in fields(number) {
+        if !caller.begin() {
+            return;
+        }
         match operation {
             Operation::Get => assert_eq!(peer.get(field).await, Some(field)),
             Operation::Insert => peer.insert(field, field).await,
         }
-        traffic.count();
+        caller.end();
     }
 }
 
@@ -108,6 +123,34 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Peer for Driver<C> {
 
     async fn insert(&mut self, field: u64, value: u64) {
         cmd("HSET").arg(HASH).arg(field).arg(value).query_async(&mut self.0).await.unwrap()
+    }
+}
+
+/// Two connections that take turns, so that their server and their tasks have work at once.
+#[derive(Clone)]
+struct Alternating {
+    connections: [Driver<MultiplexedConnection>; 2],
+    calls: Arc<AtomicUsize>,
+}
+
+impl Alternating {
+    async fn connect(url: &str) -> Self {
+        let connections = [Driver(multiplexed(url).await), Driver(multiplexed(url).await)];
+        Self { connections, calls: Arc::default() }
+    }
+
+    fn next(&mut self) -> &mut Driver<MultiplexedConnection> {
+        &mut self.connections[self.calls.fetch_add(1, Ordering::Relaxed) % 2]
+    }
+}
+
+impl Peer for Alternating {
+    async fn get(&mut self, field: u64) -> Option<u64> {
+        self.next().get(field).await
+    }
+
+    async fn insert(&mut self, field: u64, value: u64) {
+        self.next().insert(field, value).await
     }
 }
 

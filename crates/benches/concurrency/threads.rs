@@ -1,13 +1,12 @@
 //! Callers that are threads.
 
-use std::sync::Arc;
 use std::thread;
 
 use redis::{Cmd, FromRedisValue, cmd};
-use redis_collections::{Client, RedisHashDict};
+use redis_collections::{Client, ClientBuilder, RedisHashDict};
 
 use crate::HASH;
-use crate::contestant::{Callers, Contestant, OURS, Operation, Traffic, fields};
+use crate::contestant::{Caller, Callers, Contestant, Kind, Operation, fields};
 use crate::tasks::without_delay;
 
 trait Peer: Clone + Send + 'static {
@@ -18,16 +17,28 @@ trait Peer: Clone + Send + 'static {
 pub(crate) fn contestants(url: &str) -> Vec<Contestant<'static>> {
     let pool = r2d2::Pool::builder().max_size(POOL_SIZE).test_on_check_out(false);
     let pool = pool.build(without_delay(url)).unwrap();
-    let client = Client::builder(url).pool_size(POOL_SIZE).build().unwrap();
-    let dict = RedisHashDict::<u64, u64>::new(&client, HASH);
-    vec![contestant("r2d2", pool), contestant(OURS, dict)]
+    let dict =
+        |builder: ClientBuilder| RedisHashDict::<u64, u64>::new(&builder.build().unwrap(), HASH);
+    let shared = |connections| dict(Client::builder(url).shared_connections(connections));
+    vec![
+        contestant("r2d2 (10)", Kind::Other, pool),
+        contestant("Client, default", Kind::Ours, dict(Client::builder(url))),
+        contestant("Client, shared (1)", Kind::OursOtherwise, shared(1)),
+        contestant("Client, shared (3)", Kind::OursOtherwise, shared(3)),
+        contestant("Client, shared (4)", Kind::OursOtherwise, shared(4)),
+        contestant(
+            "Client, pooled (10)",
+            Kind::OursOtherwise,
+            dict(Client::builder(url).pooled(POOL_SIZE)),
+        ),
+    ]
 }
 
-fn contestant<P: Peer + Sync>(name: &'static str, peer: P) -> Contestant<'static> {
-    Contestant::new(name, POOL_SIZE as usize, move |operation, callers, traffic| {
-        let start = |caller| {
-            let (peer, traffic) = (peer.clone(), Arc::clone(traffic));
-            thread::spawn(move || call(&peer, operation, caller, &traffic))
+fn contestant<P: Peer>(name: &'static str, kind: Kind, peer: P) -> Contestant<'static> {
+    Contestant::new(name, kind, move |operation, callers, traffic| {
+        let start = |number| {
+            let (peer, caller) = (peer.clone(), Caller::of(traffic));
+            thread::spawn(move || call(&peer, operation, number, caller))
         };
         let threads: Vec<_> = (0..callers).map(start).collect();
         let join: Callers =
@@ -36,13 +47,16 @@ fn contestant<P: Peer + Sync>(name: &'static str, peer: P) -> Contestant<'static
     })
 }
 
-fn call(peer: &impl Peer, operation: Operation, caller: usize, traffic: &Traffic) {
-    for field in fields(caller).take_while(|_| traffic.lasts()) {
+fn call(peer: &impl Peer, operation: Operation, number: usize, mut caller: Caller) {
+    for field in fields(number) {
+        if !caller.begin() {
+            return;
+        }
         match operation {
             Operation::Get => assert_eq!(peer.get(field), Some(field)),
             Operation::Insert => peer.insert(field, field),
         }
-        traffic.count();
+        caller.end();
     }
 }
 

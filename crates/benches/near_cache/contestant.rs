@@ -28,7 +28,7 @@ impl Contestant {
     }
 
     /// The nanoseconds for a value, on each of so many threads.
-    fn time(&self, threads: usize) -> f64 {
+    pub(crate) fn time(&self, threads: usize) -> [f64; 1] {
         let (begin, end) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
         let elapsed = thread::scope(|scope| {
             for _ in 0..threads {
@@ -44,23 +44,6 @@ impl Contestant {
             end.wait();
             started.elapsed()
         });
-        elapsed.as_nanos() as f64 / (self.calls * self.values) as f64
+        [elapsed.as_nanos() as f64 / (self.calls * self.values) as f64]
     }
 }
-
-/// The median time of each contestant, measured in turns.
-pub(crate) fn medians(contestants: &[Contestant], threads: usize) -> Vec<f64> {
-    let mut times = vec![Vec::new(); contestants.len()];
-    for _ in 0..ROUNDS {
-        for (times, contestant) in times.iter_mut().zip(contestants) {
-            times.push(contestant.time(threads));
-        }
-    }
-    let median = |mut times: Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[ROUNDS / 2]
-    };
-    times.into_iter().map(median).collect()
-}
-
-const ROUNDS: usize = 31;

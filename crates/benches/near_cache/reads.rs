@@ -23,6 +23,7 @@ pub(crate) fn contestants(url: &str, runtime: &Runtime) -> Vec<Contestant> {
     of_numbers.insert_many(numbers.iter().zip(&numbers)).unwrap();
 
     let bare: Cache<Box<[u8]>, Arc<u64>> = Cache::new(CAPACITY as usize);
+    let bare_of_numbers: Cache<u64, Arc<u64>> = Cache::new(CAPACITY as usize);
     let near = dict.cached(NearCacheSettings::tracking().capacity(CAPACITY)).unwrap();
     near.get_many(texts.iter()).unwrap();
     let near_of_numbers =
@@ -37,17 +38,23 @@ pub(crate) fn contestants(url: &str, runtime: &Runtime) -> Vec<Contestant> {
     let driver = handle.block_on(DriverCache::connect(url, CAPACITY as usize)).unwrap();
     for (key, &number) in texts.iter().zip(&numbers) {
         bare.insert(key.as_bytes().into(), Arc::new(number));
+        bare_of_numbers.insert(number, Arc::new(number));
         handle.block_on(driver.get(key)).unwrap();
     }
 
     let mut all = Vec::new();
     let mut add = |contestant| all.push(contestant);
-    add(Contestant::new("quick_cache, get", HITS, {
+    add(Contestant::new(BARE, HITS, {
         let texts = texts.clone();
         move |calls| {
             for call in 0..calls {
                 assert!(black_box(bare.get(texts[keys(call)].as_bytes())).is_some());
             }
+        }
+    }));
+    add(Contestant::new(BARE_OF_NUMBERS, HITS, move |calls| {
+        for call in 0..calls {
+            assert!(black_box(bare_of_numbers.get(&(keys(call) as u64))).is_some());
         }
     }));
     add(Contestant::new("CachedDict, get", HITS, {
@@ -58,12 +65,20 @@ pub(crate) fn contestants(url: &str, runtime: &Runtime) -> Vec<Contestant> {
             }
         }
     }));
+    add(Contestant::new("CachedDict, get_if_present", HITS, {
+        let (texts, near) = (texts.clone(), near.clone());
+        move |calls| {
+            for call in 0..calls {
+                assert!(black_box(near.get_if_present(&texts[keys(call)])).is_some());
+            }
+        }
+    }));
     add(Contestant::new("CachedDict, get by a number", HITS, move |calls| {
         for call in 0..calls {
             assert!(black_box(near_of_numbers.get(&(keys(call) as u64)).unwrap()).is_some());
         }
     }));
-    add(Contestant::new("CachedDict, get_many of 100, for each", HITS / 100, {
+    add(Contestant::new("CachedDict, get_many of 100, each", HITS / 100, {
         let texts = texts.clone();
         move |calls| {
             for call in 0..calls {
@@ -83,7 +98,15 @@ pub(crate) fn contestants(url: &str, runtime: &Runtime) -> Vec<Contestant> {
             });
         }
     }));
-    add(Contestant::new("CachedDict async, get_many of 100, for each", HITS / 100, {
+    add(Contestant::new("CachedDict async, get_if_present", HITS, {
+        let (texts, near) = (texts.clone(), async_near.clone());
+        move |calls| {
+            for call in 0..calls {
+                assert!(black_box(near.get_if_present(&texts[keys(call)])).is_some());
+            }
+        }
+    }));
+    add(Contestant::new("CachedDict async, get_many of 100, each", HITS / 100, {
         let (texts, handle) = (texts.clone(), handle.clone());
         move |calls| {
             handle.block_on(async {
@@ -124,6 +147,8 @@ pub(crate) fn contestants(url: &str, runtime: &Runtime) -> Vec<Contestant> {
     all
 }
 
+pub(crate) const BARE: &str = "quick_cache, get";
+pub(crate) const BARE_OF_NUMBERS: &str = "quick_cache, get by a number";
 const KEYS: usize = 1000;
 const CAPACITY: u64 = 10_000;
 const HITS: usize = 100_000;

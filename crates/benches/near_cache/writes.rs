@@ -28,7 +28,7 @@ pub(crate) fn contestants(urls: &[&str; SERVERS]) -> Vec<Contestant> {
     let connection = Mutex::new(connection);
     vec![
         insert("insert", dict(plain, "key/")),
-        Contestant::new("insert, heard by a tracking cache", WRITES, move |calls| {
+        Contestant::new("insert, received by a tracking cache", WRITES, move |calls| {
             assert!(tracking.stats().is_certain);
             (0..calls).for_each(|_| tracked.insert("some key", &7).unwrap());
         }),
@@ -37,12 +37,12 @@ pub(crate) fn contestants(urls: &[&str; SERVERS]) -> Vec<Contestant> {
             "publishing insert, PubSubDict",
             dict(pubsub, "key/").publishing(ChangeFormat::PubSubDict),
         ),
-        insert("publishing insert, heard by a subscriber", heard_by_one),
-        Contestant::new("publishing insert, heard by a cache", WRITES, move |calls| {
+        insert("publishing insert, received by a subscriber", heard_by_one),
+        Contestant::new("publishing insert, received by a cache", WRITES, move |calls| {
             assert!(noticing.stats().is_certain);
             (0..calls).for_each(|_| cached.insert("some key", &7).unwrap());
         }),
-        Contestant::new("MULTI PUBLISH SET EXEC by hand", WRITES, move |calls| {
+        Contestant::new(BY_HAND, WRITES, move |calls| {
             let mut connection = connection.lock().unwrap();
             for _ in 0..calls {
                 let mut commands = pipe();
@@ -64,6 +64,7 @@ fn listen(url: &str, channel: &'static str) {
     });
 }
 
+pub(crate) const BY_HAND: &str = "MULTI PUBLISH SET EXEC by hand";
 pub(crate) const SERVERS: usize = 7;
 const WRITES: usize = 500;
 const CHANNEL: &str = "key/~rc:changes:dict";

@@ -1,68 +1,55 @@
-//! What this crate costs over the same thing written by hand on the redis crate: the same commands,
-//! the same codecs, the same kind of pool.
+//! What this crate costs over the same thing written by hand on the redis crate: the same commands
+//! and codecs, and a pool.
 //!
-//! Criterion measures each; after that both are measured in turns, in small batches, so that
-//! whatever else the machine does meets both alike, and a table shows the ratio of the medians and
-//! the allocations of one call. More than two allocations over those by hand are an error.
+//! A table shows the times of both, the ratio, and the allocations of one call. More than two
+//! allocations over those by hand are an error.
 
 mod operations;
 mod pair;
 mod setting;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use criterion::Criterion;
 use redis_collections::LocalServer;
+use redis_collections_benches::{Cell, Section, Table};
 
 use operations::{Data, all};
-use pair::Pair;
 use setting::Setting;
 
 fn main() -> ExitCode {
     let server = LocalServer::start().unwrap();
     let (setting, data) = (Setting::on(server.url()), Data::new());
-    let pairs = all(&setting, &data);
-
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
-    for pair in &pairs {
-        let mut group = criterion.benchmark_group(pair.name);
-        for (side, call) in pair.sides() {
-            group.bench_function(side, |bencher| {
-                bencher.iter_custom(|calls| pair.time(call, u32::try_from(calls).unwrap()));
-            });
-        }
-        group.finish();
-    }
-    show(&pairs)
-}
-
-/// Prints the table. It is an error if an operation allocates too often.
-fn show(pairs: &[Pair<'_>]) -> ExitCode {
-    println!("operation              |     ours |  by hand |  ratio | allocations ours | by hand");
+    let mut section = Section::new("single-operations", "Single operations", METHOD);
+    let title = "Microseconds for a call, and how often it allocates";
+    let heads = ["operation", OURS, BY_HAND, "ratio", "allocations: ours", "by hand"];
+    let mut table = Table::new(title, heads);
     let mut outcome = ExitCode::SUCCESS;
-    for pair in pairs {
-        let [ours, by_hand] = pair.medians();
-        let ratio = ours.as_secs_f64() / by_hand.as_secs_f64();
+    for pair in all(&setting, &data) {
+        let [ours, by_hand] = pair.times();
         let [count, count_by_hand] = pair.allocations();
-        print!("{:24} | {ours:>8.1?} | {by_hand:>8.1?} | {ratio:>6.3}", pair.name);
-        print!(" | {count:>16} | {count_by_hand:>7}");
-        if ratio > HIGHEST_RATIO {
-            print!(" slow");
-        }
+        section.compare(pair.name, OURS, BY_HAND, &by_hand.over(&ours));
+        table.rows.push(vec![
+            pair.name.into(),
+            Cell::measured(&ours, 1),
+            Cell::measured(&by_hand, 1),
+            Cell::measured(&ours.over(&by_hand), 3),
+            Cell::figure(count as f64, 0),
+            Cell::figure(count_by_hand as f64, 0),
+        ]);
         if count > count_by_hand + MOST_ALLOCATIONS_MORE {
-            print!(" allocates too often");
+            eprintln!("{} allocates too often", pair.name);
             outcome = ExitCode::FAILURE;
         }
-        println!();
     }
+    section.tables.push(table);
+    section.finish();
     outcome
 }
 
-/// What the ratio should not exceed. It is marked and no error, for times depend on the machine.
-const HIGHEST_RATIO: f64 = 1.05;
+const METHOD: &str = "One thread calls each operation of a `Client` without settings, and sends the \
+    same commands with the same codec, written by hand on the `redis` crate with a pool of `r2d2`. \
+    Both take turns in small batches. A batch is a round. The last four operations publish each \
+    change, and are compared with a transaction that publishes and with a write that does not.";
+const OURS: &str = "ours";
+const BY_HAND: &str = "redis, by hand";
 const MOST_ALLOCATIONS_MORE: u64 = 2;

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use redis_collections_benches::{Samples, in_turns};
 
 pub(crate) struct Pair<'a> {
     pub(crate) name: &'static str,
@@ -46,42 +48,31 @@ impl<'a> Pair<'a> {
         }
     }
 
-    pub(crate) fn sides(&self) -> [(&'static str, &dyn Fn()); 2] {
-        [("ours", &*self.ours), ("by hand", &*self.by_hand)]
+    /// The microseconds of one call of ours and by hand, in batches that take turns.
+    pub(crate) fn times(&self) -> [Samples; 2] {
+        let measure = |call: &mut &dyn Fn()| {
+            (self.prepare)(self.batch as usize);
+            let started = Instant::now();
+            (0..self.batch).for_each(|_| call());
+            [started.elapsed().as_secs_f64() * 1e6 / f64::from(self.batch)]
+        };
+        let times = in_turns(self.sides(), ROUNDS, measure).into_iter().flatten();
+        times.collect::<Vec<_>>().try_into().unwrap()
     }
 
-    /// How long `calls` calls take in all.
-    pub(crate) fn time(&self, call: &dyn Fn(), calls: u32) -> Duration {
-        (self.prepare)(calls as usize);
-        let started = Instant::now();
-        (0..calls).for_each(|_| call());
-        started.elapsed()
-    }
-
-    /// The time of one call of ours and by hand: the medians of many batches, taken in turns.
-    pub(crate) fn medians(&self) -> [Duration; 2] {
-        let mut times = [Vec::new(), Vec::new()];
-        for round in 0..ROUNDS {
-            for side in [round % 2, (round + 1) % 2] {
-                let (_, call) = self.sides()[side];
-                times[side].push(self.time(call, self.batch) / self.batch);
-            }
-        }
-        times.map(|mut times| {
-            times.sort();
-            times[ROUNDS / 2]
-        })
+    fn sides(&self) -> [&dyn Fn(); 2] {
+        [&*self.ours, &*self.by_hand]
     }
 
     /// How often one call of ours and by hand allocates when all is warm, on this thread.
     pub(crate) fn allocations(&self) -> [u64; 2] {
         (self.prepare)(2 * CALLS_COUNTED);
-        self.sides().map(|(_, call)| {
+        self.sides().map(|call| {
             let counted = (0..CALLS_COUNTED).map(|_| allocation_counter::measure(call).count_total);
             counted.min().unwrap()
         })
     }
 }
 
-const ROUNDS: usize = 120;
+const ROUNDS: usize = 61;
 const CALLS_COUNTED: usize = 20;

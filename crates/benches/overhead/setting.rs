@@ -35,7 +35,7 @@ impl User {
 
 impl Setting {
     pub(crate) fn on(url: &str) -> Self {
-        let client = Client::builder(url).pool_size(POOL_SIZE).build().unwrap();
+        let client = Client::open(url).unwrap();
         Self {
             pool: pool(url),
             hash_of_numbers: RedisHashDict::new(&client, "hash of numbers"),
@@ -73,7 +73,7 @@ impl Setting {
     }
 }
 
-/// A pool as a client has one: no probe at each use, and no delay of small packets.
+/// A pool at its best: no probe at each use, and no delay of small packets.
 fn pool(url: &str) -> r2d2::Pool<redis::Client> {
     let information = url.into_connection_info().unwrap();
     let tcp = information.tcp_settings().clone().set_nodelay(true);

@@ -14,7 +14,7 @@ use crate::line::{Kind, Line, Role, Roles};
 use crate::tally::{Tally, payload};
 
 pub(crate) fn line(batch: usize) -> Line {
-    Line::new("BLPOP, at most once", Kind::Floor, |url| Pops { url: url.to_owned(), batch })
+    Line::new("`BLPOP`, at most once", Kind::Floor, |url| Pops { url: url.to_owned(), batch })
 }
 
 struct Pops {

@@ -19,7 +19,8 @@ pub(crate) fn lines(batch: usize, runtime: &Runtime) -> Vec<Line> {
 }
 
 pub(crate) fn blocking(batch: usize, works: bool) -> Line {
-    let name = if works { "ours, Client, worker" } else { "ours, Client, Consumer" };
+    let name =
+        if works { "`WorkQueue`, `Client`, worker" } else { "`WorkQueue`, `Client`, consumer" };
     Line::new(name, Kind::Ours, |url| Ours {
         queue: WorkQueue::new(&Client::open(url).unwrap(), QUEUE),
         batch,
@@ -28,7 +29,11 @@ pub(crate) fn blocking(batch: usize, works: bool) -> Line {
 }
 
 pub(crate) fn tasks(batch: usize, works: bool, runtime: &Runtime) -> Line {
-    let name = if works { "ours, AsyncClient, worker" } else { "ours, AsyncClient, Consumer" };
+    let name = if works {
+        "`WorkQueue`, `AsyncClient`, worker"
+    } else {
+        "`WorkQueue`, `AsyncClient`, consumer"
+    };
     Line::new(name, Kind::Ours, |url| Ours {
         queue: WorkQueue::new(&runtime.block_on(AsyncClient::open(url)).unwrap(), QUEUE),
         batch,

@@ -34,7 +34,7 @@ pub(crate) fn lines(batch: usize, runtime: &Runtime) -> Vec<Line> {
     };
     vec![
         Line::new("apalis-redis", Kind::Rival, |address| Apalis { url: url(address), batch }),
-        rsmq("rsmq_async", false),
+        rsmq("rsmq_async, as it documents", false),
         rsmq("rsmq_async, deleting at once", true),
         Line::new("redis-work-queue", Kind::Rival, |address| Leases { url: url(address) }),
     ]

@@ -103,4 +103,4 @@ const FILLING: &str = match str::from_utf8(&[b'x'; SIZE - DIGITS]) {
     Ok(filling) => filling,
     Err(_) => panic!("it is ASCII"),
 };
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);

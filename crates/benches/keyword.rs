@@ -7,52 +7,53 @@ use std::time::{Duration, Instant};
 
 use redis_collections::keyword::{self, Dispatcher, Keyword, Service};
 use redis_collections::{AsyncClient, Client, LocalServer, Result};
+use redis_collections_benches::{Cell, Section, Table};
 use tokio::runtime::Runtime;
 
-const KEYWORDS: i64 = 10_000;
-const WATCHERS: usize = 1000;
-const WRITES: usize = 5000;
-const ROUNDS: usize = 20;
-const MESSAGES: i64 = 50_000;
-const TASKS: i64 = 64;
-
 fn main() -> Result<()> {
-    let runtime = Runtime::new().expect("a runtime");
-    many_keywords()?;
-    println!("\n{:34} {:>10} {:>10}", "acknowledged write", "median", "99 %");
+    let runtime = Runtime::new().unwrap();
+    let mut section = Section::new("keywords", "Keywords", METHOD);
+    let mut table = |title: &str, heads: [&str; 3], rows| {
+        section.tables.push(Table { rows, ..Table::new(title, heads) });
+    };
+    let title = format!("A service of {KEYWORDS} keywords");
+    table(&title, ["", "ms", "KiB more at the peak"], many_keywords()?);
+    let mut rows = Vec::new();
     for has_hook in [false, true] {
-        blocking_writes(has_hook)?;
-        runtime.block_on(async_writes(has_hook))?;
+        rows.push(blocking_writes(has_hook)?);
+        rows.push(runtime.block_on(async_writes(has_hook))?);
     }
-    println!("\n{:34} {:>10} {:>10}", "until all have received", "median", "longest");
-    runtime.block_on(many_watchers())?;
-    println!("\n{:34} {:>10} {:>10}", "new values", "set/s", "received/s");
-    blocking_messages()?;
-    runtime.block_on(async_messages())
+    table("Acknowledged writes, in ms", ["", "median", "99 %"], rows);
+    let rows = vec![runtime.block_on(many_watchers())?];
+    let title = "From before a value is set until all watchers have received it, in ms";
+    table(title, ["", "median", "longest"], rows);
+    let rows = vec![blocking_messages()?, runtime.block_on(async_messages())?];
+    table("New values a second", ["", "set", "received"], rows);
+    section.finish();
+    Ok(())
 }
 
-fn many_keywords() -> Result<()> {
+fn many_keywords() -> Result<Rows> {
     let server = server();
     let client = Client::open(server.url())?;
-    let title = format!("{KEYWORDS} keywords");
-    println!("{title:34} {:>10} {:>18}", "time", "more peak memory");
-    let dispatcher = step("start", || {
+    let mut rows = Rows::new();
+    let dispatcher = step(&mut rows, "start", || {
         let keywords = (0..KEYWORDS)
             .map(|number| Keyword::integer(&format!("K{number}")).units("m").initial(number));
         Dispatcher::builder("dome").keywords(keywords).serve(&client)
     })?;
     let dome = keyword::Client::new(&client).service("dome");
-    let listed = step("keywords()", || dome.keywords())?;
+    let listed = step(&mut rows, "keywords()", || dome.keywords())?;
     assert_eq!(listed.len() as i64, KEYWORDS);
     drop(listed);
-    let mut monitor = step("monitor_all(), until all have received", || {
+    let mut monitor = step(&mut rows, "monitor_all(), until all have received", || {
         let mut monitor = dome.monitor_all()?;
         for _ in 0..KEYWORDS {
             monitor.next().expect("a value")?;
         }
         Ok(monitor)
     })?;
-    step("each set once, until all have received", || {
+    step(&mut rows, "each set once, until all have received", || {
         for number in 0..KEYWORDS {
             dispatcher.set(&format!("K{number}"), number + 1)?;
         }
@@ -61,18 +62,19 @@ fn many_keywords() -> Result<()> {
         }
         Ok(())
     })?;
-    dispatcher.shutdown()
+    dispatcher.shutdown()?;
+    Ok(rows)
 }
 
-fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+fn step<T>(rows: &mut Rows, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let (before, begun) = (peak_kib(), Instant::now());
     let result = work()?;
     let (time, more) = (begun.elapsed(), peak_kib() - before);
-    println!("{name:34} {:>10} {:>14} KiB", shown(time), more);
+    rows.push(vec![name.into(), milliseconds(time), Cell::figure(more as f64, 0)]);
     Ok(result)
 }
 
-fn blocking_writes(has_hook: bool) -> Result<()> {
+fn blocking_writes(has_hook: bool) -> Result<Vec<Cell>> {
     let server = server();
     let client = Client::open(server.url())?;
     let keyword = match has_hook {
@@ -85,11 +87,10 @@ fn blocking_writes(has_hook: bool) -> Result<()> {
         let begun = Instant::now();
         dome.write("N", number).map(|_| begun.elapsed())
     });
-    show(&named("blocking", has_hook), times.collect::<Result<_>>()?, 0.99);
-    Ok(())
+    Ok(row(&named("`Client`", has_hook), times.collect::<Result<_>>()?, 0.99))
 }
 
-async fn async_writes(has_hook: bool) -> Result<()> {
+async fn async_writes(has_hook: bool) -> Result<Vec<Cell>> {
     let server = server();
     let client = AsyncClient::open(server.url()).await?;
     let keyword = match has_hook {
@@ -104,8 +105,7 @@ async fn async_writes(has_hook: bool) -> Result<()> {
         dome.write("N", number).await?;
         times.push(begun.elapsed());
     }
-    show(&named("async", has_hook), times, 0.99);
-    Ok(())
+    Ok(row(&named("`AsyncClient`", has_hook), times, 0.99))
 }
 
 fn named(client: &str, has_hook: bool) -> String {
@@ -113,7 +113,7 @@ fn named(client: &str, has_hook: bool) -> String {
 }
 
 /// From before the value is set until the last of the watchers has it.
-async fn many_watchers() -> Result<()> {
+async fn many_watchers() -> Result<Vec<Cell>> {
     let server = server();
     let client = AsyncClient::open(server.url()).await?;
     let keyword = Keyword::integer("N").initial(-1);
@@ -136,8 +136,7 @@ async fn many_watchers() -> Result<()> {
         all(round).await;
         times.push(begun.elapsed());
     }
-    show(&format!("{WATCHERS} watchers, one process"), times, 1.0);
-    Ok(())
+    Ok(row(&format!("{WATCHERS} watchers, each with a connection"), times, 1.0))
 }
 
 async fn watch(dome: Service<AsyncClient>, received: tokio::sync::mpsc::UnboundedSender<i64>) {
@@ -147,7 +146,7 @@ async fn watch(dome: Service<AsyncClient>, received: tokio::sync::mpsc::Unbounde
     }
 }
 
-fn blocking_messages() -> Result<()> {
+fn blocking_messages() -> Result<Vec<Cell>> {
     let server = server();
     let client = Client::open(server.url())?;
     let keyword = Keyword::integer("N").initial(-1);
@@ -167,12 +166,11 @@ fn blocking_messages() -> Result<()> {
     (0..MESSAGES).try_for_each(|number| dispatcher.set("N", number))?;
     let set = begun.elapsed();
     let received = receiver.join().expect("a count");
-    rates("blocking, one thread", set, (begun.elapsed(), received));
-    Ok(())
+    Ok(rates("`Client`, one thread", set, (begun.elapsed(), received)))
 }
 
 /// Each task has a keyword of its own.
-async fn async_messages() -> Result<()> {
+async fn async_messages() -> Result<Vec<Cell>> {
     let server = server();
     let client = AsyncClient::open(server.url()).await?;
     let keywords = (0..TASKS).map(|task| Keyword::integer(&format!("N{task}")).initial(-1));
@@ -205,24 +203,23 @@ async fn async_messages() -> Result<()> {
     }
     let set = begun.elapsed();
     let received = receiver.await.expect("no panic")?;
-    rates(&format!("async, {TASKS} tasks"), set, (begun.elapsed(), received));
-    Ok(())
+    Ok(rates(&format!("`AsyncClient`, {TASKS} tasks"), set, (begun.elapsed(), received)))
 }
 
-fn rates(name: &str, set: Duration, (until_received, received): (Duration, i64)) {
-    let rate = |count: i64, time: Duration| count as f64 / time.as_secs_f64();
-    println!("{name:34} {:>10.0} {:>10.0}", rate(MESSAGES, set), rate(received, until_received));
+fn rates(name: &str, set: Duration, (until_received, received): (Duration, i64)) -> Vec<Cell> {
+    let rate = |count: i64, time: Duration| Cell::figure(count as f64 / time.as_secs_f64(), 0);
+    vec![name.into(), rate(MESSAGES, set), rate(received, until_received)]
 }
 
-fn show(name: &str, mut times: Vec<Duration>, share: f64) {
+fn row(name: &str, mut times: Vec<Duration>, share: f64) -> Vec<Cell> {
     times.sort_unstable();
     let last = times.len() - 1;
-    let at = |share: f64| shown(times[(last as f64 * share) as usize]);
-    println!("{name:34} {:>10} {:>10}", at(0.5), at(share));
+    let at = |share: f64| milliseconds(times[(last as f64 * share) as usize]);
+    vec![name.into(), at(0.5), at(share)]
 }
 
-fn shown(time: Duration) -> String {
-    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+fn milliseconds(time: Duration) -> Cell {
+    Cell::figure(time.as_secs_f64() * 1000.0, 2)
 }
 
 fn server() -> LocalServer {
@@ -234,3 +231,16 @@ fn peak_kib() -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
 }
+
+type Rows = Vec<Vec<Cell>>;
+
+const METHOD: &str = "A service starts, is listed, is watched and changes once; clients write and \
+    wait for the acknowledgement, with and without a function that is called for a write; a \
+    thousand watchers receive each value; and one dispatcher sets values as fast as it can. A \
+    watcher may receive the last of several new values only. Medians are those of single calls.";
+const KEYWORDS: i64 = 10_000;
+const WATCHERS: usize = 1000;
+const WRITES: usize = 5000;
+const ROUNDS: usize = 20;
+const MESSAGES: i64 = 50_000;
+const TASKS: i64 = 64;

@@ -1,0 +1,57 @@
+//! Tables in Markdown, aligned for those who read them as they are.
+
+use crate::Cell;
+
+pub(crate) fn table(heads: &[String], rows: Vec<Vec<String>>) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([heads[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..heads.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let cells = cells.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(column, (cell, &width))| match column {
+            0 => format!(" {cell:width$} |"),
+            _ => format!(" {cell:>width$} |"),
+        });
+        format!("|{}\n", cells.collect::<String>())
+    };
+    let rule = widths.iter().enumerate().map(|(column, &width)| match column {
+        0 => format!("{}|", "-".repeat(width + 2)),
+        _ => format!("{}:|", "-".repeat(width + 1)),
+    });
+    let rule = format!("|{}\n", rule.collect::<String>());
+    let rows = rows.iter().map(|row| line(row));
+    [line(heads), rule].into_iter().chain(rows).collect()
+}
+
+/// The median, and half of the distance between the quartiles in percent of it.
+pub(crate) fn cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => text.clone(),
+        Cell::Figure { median, quartiles, decimals } => {
+            let median_of_rounds = with_separators(*median, *decimals);
+            match quartiles {
+                Some([low, high]) => {
+                    let spread = (high - low) / 2.0 / median * 100.0;
+                    format!("{median_of_rounds} ±{spread:.0} %")
+                }
+                None => median_of_rounds,
+            }
+        }
+    }
+}
+
+/// A figure with commas between thousands.
+fn with_separators(figure: f64, decimals: usize) -> String {
+    let text = format!("{figure:.decimals$}");
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) && !grouped.ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
