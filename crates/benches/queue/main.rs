@@ -19,7 +19,7 @@ use line::{Kind, Line, Speed};
 
 fn main() {
     let runtime = Runtime::new().unwrap();
-    let parts: [(&str, fn(&Runtime)); 3] =
+    let parts: [(&str, Part); 3] =
         [("speed", speed::measure), ("waiting", waiting::measure), ("delay", delay::measure)];
     let asked: Vec<_> = std::env::args().collect();
     let is_asked = |name: &str| asked.iter().any(|argument| argument == name);
@@ -55,6 +55,8 @@ fn ends(rates: &Samples) -> bool {
 fn rate(rates: &Samples) -> Cell {
     if ends(rates) { Cell::measured(rates, 0) } else { "does not end".into() }
 }
+
+type Part = fn(&Runtime);
 
 const QUEUE: &str = "jobs";
 /// Fewer than apalis-redis can have waiting.
