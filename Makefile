@@ -83,7 +83,7 @@ short-fuzz:
 # Measures, and writes docs/benchmarks/speed.md. BENCH chooses what is measured anew.
 bench: server
 	@echo "Building the benchmarks beside other libraries ..."
-	@cargo bench --quiet $(BENCHES) --no-run
+	@cargo bench --quiet $(BENCHES) $(addprefix --bench ,$(BENCH) report) --no-run
 	@set -e; for bench in $(BENCH) report; do \
 		cargo bench --quiet $(BENCHES) --bench $$bench -- --quiet; \
 	done

@@ -46,7 +46,7 @@ fn compare(kind: &str, method: &str, contestants: &[Contestant<'_>]) {
         for callers in CALLERS {
             let rates = rates(contestants, operation, callers);
             let (best, ratio) = of_the_best_other(contestants, &rates);
-            let work = format!("{}, {callers} {kind}", operation.name());
+            let work = format!("{}, {kind}: {callers}", operation.name());
             section.compare(&work, ours(contestants).name, best, &ratio);
             let mut row = vec![callers.to_string().into(), operation.name().into()];
             row.extend(rates.iter().map(|rates| Cell::measured(rates, 0)));

@@ -1,7 +1,7 @@
 //! Lines over logarithmic axes, as SVG.
 
 use plotters::prelude::*;
-use redis_collections_benches::Plot;
+use redis_collections_benches::{Plot, with_separators};
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
@@ -19,7 +19,7 @@ fn draw(plot: &Plot, text: &mut String) -> Drawn {
     let [first, last] = range(points().map(|(x, _)| *x));
     let [low, high] = range(points().map(|(_, y)| *y));
     let mut chart = ChartBuilder::on(&lines)
-        .caption(&plot.title, (FONT, 20))
+        .caption(&plot.title, (FONT, 24))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(84)
@@ -32,7 +32,10 @@ fn draw(plot: &Plot, text: &mut String) -> Drawn {
         .x_desc(&plot.axes.x)
         .y_desc(&plot.axes.y)
         .x_labels(12)
-        .label_style((FONT, 14))
+        .y_labels(12)
+        .x_label_formatter(&|x| with_separators(*x, 0))
+        .y_label_formatter(&|y| with_separators(*y, 0))
+        .label_style((FONT, SIZE))
         .draw()?;
     for (index, series) in plot.series.iter().enumerate() {
         let line = Palette99::pick(index).stroke_width(if series.is_ours { 3 } else { 1 });
@@ -41,9 +44,9 @@ fn draw(plot: &Plot, text: &mut String) -> Drawn {
         chart.draw_series(points.map(|point| Circle::new(point, 3, line.filled())))?;
         let y = 60 + 22 * i32::try_from(index)?;
         legend.draw(&PathElement::new([(0, y + 7), (24, y + 7)], line))?;
-        legend.draw(&Text::new(series.name.replace('`', ""), (32, y), (FONT, 14)))?;
+        legend.draw(&Text::new(series.name.replace('`', ""), (32, y), (FONT, SIZE)))?;
     }
-    legend.draw(&Text::new("thick: this crate", (32, 36), (FONT, 14)))?;
+    legend.draw(&Text::new("thick: this crate", (32, 36), (FONT, SIZE)))?;
     root.present()?;
     Ok(())
 }
@@ -57,3 +60,4 @@ const WIDTH: u32 = 680;
 const LEGEND: u32 = 300;
 const HEIGHT: u32 = 460;
 const FONT: &str = "sans-serif";
+const SIZE: u32 = 17;

@@ -1,6 +1,6 @@
 //! Where this crate is faster, and where it is slower.
 
-use redis_collections_benches::{Cell, Comparison, Section, Table};
+use redis_collections_benches::{Cell, Comparison, Samples, Section, Table};
 
 use crate::wrapped;
 
@@ -16,11 +16,14 @@ pub(crate) fn of(sections: &[Section]) -> String {
     let text = format!(
         "Of {} comparisons, this crate is slower in {}, as fast within the spread in {} and faster \
          in {}. \"Times as fast\" is above 1 where it is faster. Slower or faster means that the \
-         middle half of the rounds is on that side of 1.",
+         middle half of the rounds is on that side of 1. A quiet machine \
+         makes for small spreads: in this run half of the figures with a ± have one of at most \
+         {:.0} %.",
         all.len(),
         counts[0],
         counts[1],
-        counts[2]
+        counts[2],
+        typical_spread(sections)
     );
     let mut text = format!("## Faster or slower\n\n{}\n", wrapped(&text));
     for table in [slower, even, faster].iter().filter(|table| !table.rows.is_empty()) {
@@ -37,6 +40,13 @@ fn table(title: &str, all: &[&Comparison], belongs: impl Fn([f64; 3]) -> bool) -
         table.rows.push(texts.into_iter().chain([times_as_fast.clone()]).collect());
     }
     table
+}
+
+/// The median of all spreads, in percent.
+fn typical_spread(sections: &[Section]) -> f64 {
+    let tables = sections.iter().flat_map(|section| &section.tables);
+    let cells = tables.flat_map(|table| table.rows.iter().flatten());
+    cells.filter_map(Cell::spread).collect::<Samples>().median()
 }
 
 /// The lower quartile, the median and the upper quartile.

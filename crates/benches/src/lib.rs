@@ -4,5 +4,6 @@ mod markdown;
 mod results;
 mod samples;
 
+pub use markdown::with_separators;
 pub use results::{Axes, Cell, Comparison, Plot, Section, Series, Table};
 pub use samples::{Samples, in_turns};

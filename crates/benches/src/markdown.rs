@@ -25,25 +25,19 @@ pub(crate) fn table(heads: &[String], rows: Vec<Vec<String>>) -> String {
     [line(heads), rule].into_iter().chain(rows).collect()
 }
 
-/// The median, and half of the distance between the quartiles in percent of it.
+/// The median, and the spread of the rounds if there were several.
 pub(crate) fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => text.clone(),
-        Cell::Figure { median, quartiles, decimals } => {
-            let median_of_rounds = with_separators(*median, *decimals);
-            match quartiles {
-                Some([low, high]) => {
-                    let spread = (high - low) / 2.0 / median * 100.0;
-                    format!("{median_of_rounds} ±{spread:.0} %")
-                }
-                None => median_of_rounds,
-            }
+        Cell::Figure { median, decimals, .. } => {
+            let spread = cell.spread().map(|spread| format!(" ±{spread:.0} %"));
+            with_separators(*median, *decimals) + &spread.unwrap_or_default()
         }
     }
 }
 
 /// A figure with commas between thousands.
-fn with_separators(figure: f64, decimals: usize) -> String {
+pub fn with_separators(figure: f64, decimals: usize) -> String {
     let text = format!("{figure:.decimals$}");
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut grouped = String::new();

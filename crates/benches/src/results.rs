@@ -135,6 +135,16 @@ impl Cell {
         Self::Figure { median: samples.median(), quartiles, decimals }
     }
 
+    /// Half of the distance between the quartiles, in percent of the median.
+    pub fn spread(&self) -> Option<f64> {
+        match self {
+            Self::Figure { median, quartiles: Some([low, high]), .. } => {
+                Some((high - low) / 2.0 / median * 100.0)
+            }
+            _ => None,
+        }
+    }
+
     /// A figure that was measured once or counted.
     pub fn figure(figure: f64, decimals: usize) -> Self {
         Self::Figure { median: figure, quartiles: None, decimals }
