@@ -29,7 +29,10 @@ fn main() {
     if asked("tasks") || !asked("threads") {
         let runtime = Runtime::new().unwrap();
         let workers = runtime.metrics().num_workers();
-        let method = format!("{METHOD} The runtime has {workers} worker threads.");
+        let method = format!(
+            "{METHOD} The runtime has {workers} worker threads. Two connections are used by turns, \
+             call by call."
+        );
         compare("tasks", &method, &tasks::contestants(server.url(), &runtime));
     }
 }

@@ -32,11 +32,8 @@ pub(crate) fn contestants(urls: &[&str; SERVERS]) -> Vec<Contestant> {
             assert!(tracking.stats().is_certain);
             (0..calls).for_each(|_| tracked.insert("some key", &7).unwrap());
         }),
-        insert("publishing insert", dict(own, "key/").publishing(ChangeFormat::Own)),
-        insert(
-            "publishing insert, PubSubDict",
-            dict(pubsub, "key/").publishing(ChangeFormat::PubSubDict),
-        ),
+        insert(HEARD_BY_NONE[0], dict(own, "key/").publishing(ChangeFormat::Own)),
+        insert(HEARD_BY_NONE[1], dict(pubsub, "key/").publishing(ChangeFormat::PubSubDict)),
         insert("publishing insert, received by a subscriber", heard_by_one),
         Contestant::new("publishing insert, received by a cache", WRITES, move |calls| {
             assert!(noticing.stats().is_certain);
@@ -64,6 +61,8 @@ fn listen(url: &str, channel: &'static str) {
     });
 }
 
+/// Those that do the same work as `BY_HAND`.
+pub(crate) const HEARD_BY_NONE: [&str; 2] = ["publishing insert", "publishing insert, PubSubDict"];
 pub(crate) const BY_HAND: &str = "MULTI PUBLISH SET EXEC by hand";
 pub(crate) const SERVERS: usize = 7;
 const WRITES: usize = 500;

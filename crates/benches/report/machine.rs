@@ -30,6 +30,11 @@ pub(crate) fn table() -> String {
     table.to_markdown()
 }
 
+/// When a file was written.
+pub(crate) fn written(file: &Path) -> String {
+    output("date", &["-u", "-r", &file.to_string_lossy(), "+%Y-%m-%d %H:%M"])
+}
+
 fn server() -> String {
     let server = LocalServer::start().unwrap();
     let mut connection =

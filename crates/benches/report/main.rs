@@ -21,7 +21,9 @@ fn main() {
     let mut text = format!("{HEAD}\n{}\n{READING}\n{}", machine::table(), summary::of(&sections));
     for section in &sections {
         text += &format!("\n## {}\n\n{}\n", section.title, wrapped(&section.method));
-        text += &format!("\n```sh\n{} --bench {}\n```\n", COMMAND, section.bench);
+        let command = format!("{COMMAND} --bench {}", section.bench);
+        let end = machine::written(&Section::file(&section.name));
+        text += &format!("\nIt was measured until {end} UTC by:\n\n```sh\n{command}\n```\n");
         for table in &section.tables {
             text += &format!("\n{}", table.to_markdown());
         }

@@ -89,7 +89,7 @@ impl Section {
 
     /// Records the section for the report, and prints its tables unless an argument is `--quiet`.
     pub fn finish(&self) {
-        let file = file_of(&self.name);
+        let file = Self::file(&self.name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, serde_json::to_vec_pretty(self).unwrap()).unwrap();
         if env::args().any(|argument| argument == "--quiet") {
@@ -102,7 +102,14 @@ impl Section {
 
     /// Reads what a benchmark recorded last.
     pub fn read(name: &str) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&fs::read(file_of(name))?)?)
+        Ok(serde_json::from_slice(&fs::read(Self::file(name))?)?)
+    }
+
+    /// Where a benchmark records, in the folder of what was built: the program itself is in
+    /// `<profile>/deps` of it.
+    pub fn file(name: &str) -> PathBuf {
+        let program = env::current_exe().unwrap();
+        program.ancestors().nth(3).unwrap().join("benchmarks").join(format!("{name}.json"))
     }
 
     /// Records how many times as fast as `other` this crate's `ours` is at the same work.
@@ -155,12 +162,6 @@ impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
         Self::Text(text.into())
     }
-}
-
-/// In the folder of what was built: a benchmark is in `<profile>/deps` of it.
-fn file_of(name: &str) -> PathBuf {
-    let program = env::current_exe().unwrap();
-    program.ancestors().nth(3).unwrap().join("benchmarks").join(format!("{name}.json"))
 }
 
 /// Without the digest that cargo appends to the names of programs.
