@@ -3,9 +3,7 @@
 
 use std::collections::HashSet;
 
-use redis_collections::{
-    AsyncClient, Client, LocalServer, RedisDict, RedisHashDict, RedisSet, Scan,
-};
+use redis_collections::{LocalServer, RedisDict, RedisHashDict, RedisSet, Scan};
 use support::concurrent::{Concurrent, on_shared_cluster, on_threads_and_tasks};
 use support::contract::ok;
 use support::servers::Outcome;
@@ -16,12 +14,13 @@ on_threads_and_tasks! {
     all_fields_of_a_hash_are_found_though_roles_are_exchanged,
     all_is_found_though_the_server_is_restarted,
     all_is_found_though_nodes_are_restarted,
+    the_values_of_keys_that_were_found_are_read_though_they_move,
 }
 
 const ENTRIES: u64 = 5000;
 const PAGE: usize = 50;
 
-fn all_values_of_a_dict_are_found_though_roles_are_exchanged<C: Stepwise>() -> Outcome {
+fn all_values_of_a_dict_are_found_though_roles_are_exchanged<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&C::of(cluster), "iterated");
         let numbers: Vec<u64> = (0..ENTRIES).collect();
@@ -33,7 +32,7 @@ fn all_values_of_a_dict_are_found_though_roles_are_exchanged<C: Stepwise>() -> O
     })
 }
 
-fn all_fields_of_a_hash_are_found_though_roles_are_exchanged<C: Stepwise>() -> Outcome {
+fn all_fields_of_a_hash_are_found_though_roles_are_exchanged<C: Concurrent>() -> Outcome {
     on_shared_cluster(|cluster| {
         let hash: RedisHashDict<u64, u64, C> = RedisHashDict::new(&C::of(cluster), "iterated-hash");
         let numbers: Vec<u64> = (0..ENTRIES).collect();
@@ -48,7 +47,7 @@ fn all_fields_of_a_hash_are_found_though_roles_are_exchanged<C: Stepwise>() -> O
 /// Keeps its data when it is restarted.
 const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
-fn all_is_found_though_the_server_is_restarted<C: Stepwise>() -> Outcome {
+fn all_is_found_though_the_server_is_restarted<C: Concurrent>() -> Outcome {
     let mut server = LocalServer::start_with(&LASTING)?;
     let client = C::connect(C::builder(server.url()));
     let dict: RedisDict<u64, u64, C> = RedisDict::new(&client, "d");
@@ -74,7 +73,7 @@ fn all_is_found_though_the_server_is_restarted<C: Stepwise>() -> Outcome {
     Ok(())
 }
 
-fn all_is_found_though_nodes_are_restarted<C: Stepwise>() -> Outcome {
+fn all_is_found_though_nodes_are_restarted<C: Concurrent>() -> Outcome {
     let lasting: Vec<_> = LASTING.into_iter().chain(["--cluster-node-timeout", "15000"]).collect();
     let mut cluster = Cluster::start_with(&lasting)?;
     let client = C::of(&cluster);
@@ -98,8 +97,35 @@ fn all_is_found_though_nodes_are_restarted<C: Stepwise>() -> Outcome {
     Ok(())
 }
 
+fn the_values_of_keys_that_were_found_are_read_though_they_move<C: Concurrent>() -> Outcome {
+    on_shared_cluster(|cluster| {
+        let from = cluster.master_of(0)?;
+        let to = cluster.another_master(from)?;
+        let mut slots = (0..).map(|tag: u64| (tag, cluster.key_slot(format!("{{{tag}}}"))));
+        let slots_of_first = cluster.slots_of(from)?;
+        let is_of_first = |slot: u16| slot > 0 && slots_of_first.contains(&slot);
+        let (tag, slot) =
+            slots.find(|(_, slot)| slot.as_ref().is_ok_and(|&slot| is_of_first(slot))).unwrap();
+        let slot = slot?;
+        let dict: RedisDict<u64, u64, C> =
+            RedisDict::with_prefix(&C::of(cluster), format!("moving-{}{{{tag}}}", C::NAME));
+        let numbers: Vec<u64> = (0..ENTRIES).collect();
+        C::finish(async { ok!(dict.extend(numbers.iter().zip(&numbers))) });
+        let mut values = dict.values().page_size(PAGE);
+        let mut found = C::finish(C::take(&mut values, 7 * PAGE));
+        // The server that is scanned later has the slot then.
+        cluster.move_slot(slot, from, to)?;
+        found.extend(C::finish(C::take(&mut values, usize::MAX)));
+        found.sort_unstable();
+        C::finish(async { ok!(dict.clear()) });
+        cluster.move_slot(slot, to, from)?;
+        assert_eq!(found, numbers);
+        Ok(())
+    })
+}
+
 /// The elements that an iteration finds while every master, one after the other, becomes a replica.
-fn found_meanwhile<C: Stepwise>(
+fn found_meanwhile<C: Concurrent>(
     mut scan: Scan<u64, C>,
     cluster: &Cluster,
 ) -> Outcome<HashSet<u64>> {
@@ -111,26 +137,4 @@ fn found_meanwhile<C: Stepwise>(
     }
     found.extend(C::finish(C::take(&mut scan, usize::MAX)));
     Ok(found)
-}
-
-/// A kind of client whose iterations can be continued.
-trait Stepwise: Concurrent {
-    async fn take(scan: &mut Scan<u64, Self>, elements: usize) -> Vec<u64>;
-}
-
-impl Stepwise for Client {
-    async fn take(scan: &mut Scan<u64, Self>, elements: usize) -> Vec<u64> {
-        scan.take(elements).map(|element| element.unwrap()).collect()
-    }
-}
-
-impl Stepwise for AsyncClient {
-    async fn take(scan: &mut Scan<u64, Self>, elements: usize) -> Vec<u64> {
-        let mut taken = Vec::new();
-        while taken.len() < elements {
-            let Some(element) = scan.next().await else { break };
-            taken.push(element.unwrap());
-        }
-        taken
-    }
 }

@@ -137,13 +137,13 @@ impl InternalClient for Client {
         self.router.topology()
     }
 
-    fn send_page<T: Send + 'static>(
+    fn send_page<T: Send + 'static, U: Send + 'static>(
         &self,
-        command: Command<T>,
+        page: Command<T>,
+        beside: Command<U>,
         with: &mut ScanOrigin,
-    ) -> impl Future<Output = Result<T>> + Send {
-        let reply = finish(self.router.page(&command.request, with));
-        ready(self.router.checked(reply.and_then(|reply| command.read(reply))))
+    ) -> impl Future<Output = Result<(T, U)>> + Send {
+        ready(finish(self.router.page(page, beside, with)))
     }
 
     fn send_all<P>(&self, commands: P) -> impl Future<Output = Result<P::Replies>> + Send

@@ -36,12 +36,13 @@ pub(crate) mod sealed {
         /// The current topology, discovered first if necessary.
         fn topology(&self) -> impl Future<Output = Result<Arc<Topology>>> + Send;
 
-        /// Sends a command for the next page of a scan.
-        fn send_page<T: Send + 'static>(
+        /// Sends a command for the next page of a scan, and another read in the same round trip.
+        fn send_page<T: Send + 'static, U: Send + 'static>(
             &self,
-            command: Command<T>,
+            page: Command<T>,
+            beside: Command<U>,
             with: &mut ScanOrigin,
-        ) -> impl Future<Output = Result<T>> + Send;
+        ) -> impl Future<Output = Result<(T, U)>> + Send;
 
         /// Sends the commands in one round trip.
         fn send_all<P>(&self, commands: P) -> impl Future<Output = Result<P::Replies>> + Send

@@ -156,12 +156,13 @@ impl InternalClient for AsyncClient {
         self.router.topology().await
     }
 
-    async fn send_page<T: Send + 'static>(
+    async fn send_page<T: Send + 'static, U: Send + 'static>(
         &self,
-        command: Command<T>,
+        page: Command<T>,
+        beside: Command<U>,
         with: &mut ScanOrigin,
-    ) -> Result<T> {
-        self.router.checked(command.read(self.router.page(&command.request, with).await?))
+    ) -> Result<(T, U)> {
+        self.router.page(page, beside, with).await
     }
 
     async fn send_all<P>(&self, commands: P) -> Result<P::Replies>

@@ -4,17 +4,20 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
+use redis::Value;
+
 use super::name::Name;
+use super::page_size::PageSize;
 use super::recent::Recent;
 use crate::client::RoundTrips;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
-use crate::limits::PAGE;
 use crate::reply;
 use crate::request::Request;
 use crate::routing::ScanOrigin;
 
-/// The state of an iteration: its position, the process that answers, and recently seen elements.
+/// The state of an iteration: its position, the process that answers, recently seen elements, and
+/// those still to be read.
 /// Owned by one iteration and passed from page to page.
 #[derive(Default)]
 #[cfg_attr(not(feature = "near-cache"), allow(unreachable_pub))]
@@ -23,7 +26,9 @@ pub struct Cursor {
     position: Position,
     recent: Recent,
     cycle_detector: CycleDetector,
-    pub(crate) page_size: usize,
+    pub(super) size: PageSize,
+    /// Keys that were found and whose values are still to be read.
+    unread: Vec<Vec<u8>>,
     /// The process that the position belongs to.
     origin: ScanOrigin,
     /// How often the scan of a server was restarted.
@@ -56,7 +61,7 @@ impl Cursor {
 
     /// The number of elements to ask for in one page.
     pub(crate) fn page_size(&self) -> usize {
-        if self.page_size == 0 { PAGE } else { self.page_size }
+        self.size.visited()
     }
 
     /// Fetches the next page of the collection, or of a key beside it, stored under `name`,
@@ -70,9 +75,15 @@ impl Cursor {
         glob: &[u8],
     ) -> Result<Vec<Vec<u8>>> {
         let request = Request::read(command).refuse_if(refusal).key(name.as_bytes());
-        let read = if command == "HSCAN" { reply::scanned_entries } else { reply::scanned };
+        let (read, parts): (Read, _) =
+            if command == "HSCAN" { (reply::scanned_entries, 2) } else { (reply::scanned, 1) };
         let request = self.finish(request, glob).returns(read);
-        self.take_page(executor, request).await
+        let Some(found) = self.take_page(executor, request, nothing()).await?.0 else {
+            return Ok(Vec::new());
+        };
+        self.size.weigh(found.len() / parts, found.iter().map(Vec::len).sum());
+        self.size.adapt(found.len() / parts);
+        Ok(found)
     }
 
     /// Fetches the next page of the keys that match `pattern`, one server after the other: those of
@@ -84,6 +95,18 @@ impl Cursor {
         pattern: &[u8],
         kind: Option<&'static str>,
     ) -> Result<Vec<Vec<u8>>> {
+        Ok(self.keys_beside(executor, refusal, pattern, kind, nothing()).await?.0)
+    }
+
+    /// Like [`keys`](Self::keys), and sends another read in the same round trip.
+    pub(crate) async fn keys_beside<T: Send + 'static, E: RoundTrips>(
+        &mut self,
+        executor: &E,
+        refusal: Option<&'static str>,
+        pattern: &[u8],
+        kind: Option<&'static str>,
+        beside: Command<T>,
+    ) -> Result<(Vec<Vec<u8>>, T)> {
         let first = executor.topology().await?.next_slot(0, &[]);
         let slot = self.slot.or(first).unwrap_or_default();
         self.slot = Some(slot);
@@ -94,13 +117,17 @@ impl Cursor {
         };
         let request = request.returns(reply::scanned);
         let attempt = request.request.attempt();
-        let found = self.take_page(executor, request).await?;
+        let (found, other) = self.take_page(executor, request, beside).await?;
+        if let Some(found) = &found {
+            self.size.adapt(found.len());
+        }
         let topology = executor.topology().await?;
-        if self.is_done() {
+        if self.position == Position::End {
             match topology.address(slot) {
                 Some(address) if **address == *self.origin.address() => {
                     self.visited.push(address.clone());
                     self.cycle_detector = CycleDetector::default();
+                    self.size.start_over();
                     self.slot = topology.next_slot(slot, &self.visited);
                     self.position = self.slot.map_or(Position::End, |_| Position::Start);
                 }
@@ -110,24 +137,27 @@ impl Cursor {
             }
         }
         self.repeats |= self.visited.iter().any(|server| !topology.servers().contains(server));
-        Ok(found)
+        Ok((found.unwrap_or_default(), other))
     }
 
-    /// Accepts a page, unless it comes from another process than the previous one. That process
-    /// orders its elements differently, so the scan restarts.
-    async fn take_page<E: RoundTrips>(
+    /// Returns a page, unless it comes from another process than the previous one. That process
+    /// orders its elements differently, so the scan restarts. The reply to `beside` counts in any
+    /// case.
+    async fn take_page<T: Send + 'static, E: RoundTrips>(
         &mut self,
         executor: &E,
-        command: Command<(u64, Vec<Vec<u8>>)>,
-    ) -> Result<Vec<Vec<u8>>> {
+        command: Command<Scanned>,
+        beside: Command<T>,
+    ) -> Result<(Option<Vec<Vec<u8>>>, T)> {
         let attempt = command.request.attempt();
-        let (position, found) = executor.send_page(command, &mut self.origin).await?;
+        let page = executor.send_page(command, beside, &mut self.origin).await?;
+        let ((position, found), other) = page;
         if self.position != Position::Start && !self.origin.is_same() {
             self.begin_again(attempt)?;
-            return Ok(Vec::new());
+            return Ok((None, other));
         }
         self.go_on(position, attempt)?;
-        Ok(found)
+        Ok((Some(found), other))
     }
 
     /// Restarts the scan of a server, unless it was restarted too often.
@@ -142,6 +172,7 @@ impl Cursor {
         }
         (self.position, self.cycle_detector, self.repeats) =
             (Position::Start, CycleDetector::default(), true);
+        self.size.start_over();
         Ok(())
     }
 
@@ -149,9 +180,9 @@ impl Cursor {
     /// start.
     pub(crate) fn counts_anew(&mut self) -> bool {
         if self.repeats {
-            let (page_size, repetitions) = (self.page_size, self.repetitions);
+            let (size, repetitions) = (self.size, self.repetitions);
             let origin = mem::take(&mut self.origin);
-            *self = Self { page_size, repetitions, origin, ..Self::default() };
+            *self = Self { size, repetitions, origin, ..Self::default() };
             return true;
         }
         false
@@ -181,9 +212,24 @@ impl Cursor {
         self.position = if position == 0 { Position::End } else { Position::At(position) };
     }
 
-    /// Returns whether all pages were fetched.
+    /// Returns whether all pages were fetched, and all keys read.
     pub(crate) fn is_done(&self) -> bool {
-        self.position == Position::End
+        self.position == Position::End && self.unread.is_empty()
+    }
+
+    /// Keeps keys whose values are to be read later.
+    pub(super) fn keep_unread(&mut self, keys: Vec<Vec<u8>>) {
+        self.unread = keys;
+    }
+
+    /// Takes keys whose values are to be read now. Returns whether the next page of keys is to be
+    /// fetched too: the server that returned the keys has more, or no keys are left.
+    pub(super) fn take_unread(&mut self) -> (Vec<Vec<u8>>, bool) {
+        let later = self.unread.len().saturating_sub(self.size.most_elements());
+        let keys = self.unread.split_off(later);
+        let continues = matches!(self.position, Position::At(_));
+        let is_due = later == 0 && (continues || keys.is_empty());
+        (keys, is_due)
     }
 
     /// Returns whether `element` was not seen recently.
@@ -196,6 +242,8 @@ impl Cursor {
 #[derive(Default)]
 struct CycleDetector {
     pages: u64,
+    /// How many elements the server has visited after the first pages.
+    visited: u128,
     /// The bits set in any position so far: no table is larger.
     bits: u64,
     /// The position after a number of pages that is a power of two. Comparing later positions with
@@ -207,6 +255,9 @@ impl CycleDetector {
     /// Records the next position. Returns whether the scan can still end.
     fn takes(&mut self, position: u64, page_size: usize) -> bool {
         self.pages += 1;
+        if self.pages > PAGES_TO_BEGIN_WITH {
+            self.visited += page_size as u128;
+        }
         self.bits |= position;
         if position == self.mark {
             return false;
@@ -215,8 +266,7 @@ impl CycleDetector {
             self.mark = position;
         }
         let table = 1 << (u64::BITS - self.bits.leading_zeros());
-        let passed = u128::from(self.pages.saturating_sub(PAGES_TO_BEGIN_WITH)) * page_size as u128;
-        passed <= MAX_BUCKET_SIZE * table
+        self.visited <= MAX_BUCKET_SIZE * table
     }
 }
 
@@ -226,8 +276,16 @@ impl fmt::Debug for Cursor {
     }
 }
 
-/// The server is blocked while it collects a page.
-pub(super) const LARGEST_PAGE: usize = 100_000;
+/// The next position, and the elements before it.
+type Scanned = (u64, Vec<Vec<u8>>);
+
+/// How to read the reply to a request for a page.
+type Read = fn(reply::Reply<'_>) -> Result<Scanned>;
+
+/// A command that is not sent.
+fn nothing() -> Command<()> {
+    Request::read("PING").answered(Value::Nil).returns(|_| Ok(()))
+}
 
 /// Servers that postpone enlarging a table overfill its buckets, with at most 35 elements each.
 const MAX_BUCKET_SIZE: u128 = 64;

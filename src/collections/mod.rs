@@ -11,6 +11,7 @@ mod list_range;
 mod list_wait;
 mod map;
 mod name;
+mod page_size;
 mod recent;
 mod scan;
 mod set;

@@ -13,7 +13,8 @@ use std::{
 #[cfg(feature = "async")]
 use futures_util::Stream;
 
-use super::cursor::{Cursor, LARGEST_PAGE};
+use super::cursor::Cursor;
+use super::page_size::PageSize;
 #[cfg(feature = "async")]
 use crate::client::AsyncClient;
 use crate::client::{Client, Executor, RoundTrips};
@@ -58,11 +59,15 @@ impl<T, E: Executor> Scan<T, E> {
         }
     }
 
-    /// Sets about how many elements to fetch in one round trip, at most 100,000. Defaults to 1,000;
-    /// fewer are better for large values.
+    /// Sets about how many elements to fetch in one round trip, at most 100,000. Defaults to 1,000.
+    ///
+    /// Pages adapt to what came back, except those of lists. Where elements are large, they have
+    /// fewer, so that a page takes about a megabyte; the first page is not adapted. Where few of
+    /// the elements that the server visits match, it visits more for one page, up to 4,000 or the
+    /// page size.
     pub fn page_size(mut self, elements: usize) -> Self {
         if let Some(cursor) = &mut self.cursor {
-            cursor.page_size = elements.clamp(1, LARGEST_PAGE);
+            cursor.size = PageSize::of(elements);
         }
         self
     }

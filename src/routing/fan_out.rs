@@ -18,7 +18,7 @@ use crate::time::join_all;
 use crate::topology::Destination;
 
 /// The slots of a request's keys.
-enum Parts {
+pub(super) enum Parts {
     /// In one slot, if there are keys.
     One(Option<u16>),
     /// In several slots, each with the positions of its keys.
@@ -44,30 +44,16 @@ impl<N: Node> Router<N> {
         let parts: Vec<_> = requests.iter().map(|request| self.parts(request)).collect();
         let mut pending = Vec::with_capacity(requests.len());
         for (&request, parts) in requests.iter().zip(&parts) {
-            match parts {
-                Ok(Parts::One(slot)) => {
-                    pending.push(PendingCommand::new(self.line(request), *slot))
-                }
-                Ok(Parts::Several(parts)) => pending.extend(parts.iter().map(|(slot, keys)| {
-                    let line = Line { part: Some(keys), ..self.line(request) };
-                    PendingCommand::new(line, Some(*slot))
-                })),
-                Err(_) => {}
-            }
+            let lines = parts.iter().flat_map(|parts| self.lines(request, parts));
+            pending.extend(lines.map(|(line, slot)| PendingCommand::new(line, slot)));
         }
         self.deliver(&mut pending).await;
         let outcomes: Vec<_> = pending.into_iter().map(|command| command.outcome).collect();
         let mut outcomes = outcomes.into_iter();
         let replies = requests.iter().zip(parts).map(|(request, parts)| {
             let error = |fault: TransportError| fault.into_error(|| request.attempt());
-            let mut next = || outcomes.next().unwrap_or(Ok(Value::Nil)).map_err(error);
-            match (parts?, request.gather()) {
-                (Parts::Several(parts), Some(gather)) => {
-                    let replies = parts.into_values().map(|keys| (keys, next()));
-                    request.gathered(gather, replies)
-                }
-                _ => next(),
-            }
+            let outcomes = outcomes.by_ref().map(|outcome| outcome.map_err(error));
+            combined(request, parts?, outcomes)
         });
         replies.collect()
     }
@@ -109,8 +95,26 @@ impl<N: Node> Router<N> {
         }
     }
 
+    /// What is sent for the parts of a request, each with the slot of its keys.
+    pub(super) fn lines<'a>(
+        &self,
+        request: &'a Request,
+        parts: &'a Parts,
+    ) -> Vec<(Line<'a>, Option<u16>)> {
+        let line = self.line(request);
+        match parts {
+            Parts::One(slot) => vec![(line, *slot)],
+            Parts::Several(parts) => {
+                let part = |(slot, keys): (&u16, &'a Vec<usize>)| {
+                    (Line { part: Some(keys), ..line }, Some(*slot))
+                };
+                parts.iter().map(part).collect()
+            }
+        }
+    }
+
     /// Groups the keys of a request by slot, if it may be divided.
-    fn parts(&self, request: &Request) -> Result<Parts> {
+    pub(super) fn parts(&self, request: &Request) -> Result<Parts> {
         if !self.servers.is_cluster() {
             return Ok(Parts::One(None));
         }
@@ -231,6 +235,21 @@ impl<'a> PendingCommand<'a> {
             }
             _ => (Destination::Slot(self.origin), false),
         };
+    }
+}
+
+/// Combines the replies to the parts of a request, which are the next of `replies`.
+pub(super) fn combined(
+    request: &Request,
+    parts: Parts,
+    mut replies: impl Iterator<Item = Result<Value>>,
+) -> Result<Value> {
+    let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
+    match (parts, request.gather()) {
+        (Parts::Several(parts), Some(gather)) => {
+            request.gathered(gather, parts.into_values().map(|keys| (keys, next())))
+        }
+        _ => next(),
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::LazyLock;
 
 use redis::Value;
 
+use super::fan_out::combined;
 use super::redirects::Redirects;
 use super::retry_decision::RetryDecision;
 use super::router::{Router, asking};
+use crate::command::Command;
 use crate::connection::ExclusiveConnection;
 use crate::connection::Node;
 use crate::connection::TransportResult;
@@ -67,44 +69,73 @@ impl fmt::Debug for ScanOrigin {
 }
 
 impl<N: Node> Router<N> {
-    /// Returns the reply to a request for the next page of a scan.
+    /// Returns the replies to a command for the next page of a scan and to a read `beside` it.
     ///
     /// `INFO` is sent along to identify the process. If the user may not call it, a scan of several
     /// pages uses a dedicated connection.
-    pub(crate) async fn page(&self, request: &Request, with: &mut ScanOrigin) -> Result<Value> {
+    pub(crate) async fn page<T, U>(
+        &self,
+        page: Command<T>,
+        beside: Command<U>,
+        with: &mut ScanOrigin,
+    ) -> Result<(T, U)> {
+        let (reply, other) = self.page_replies(&page.request, &beside.request, with).await?;
+        let read = page.read(reply).and_then(|page| Ok((page, beside.read(other?)?)));
+        self.checked(read)
+    }
+
+    async fn page_replies(
+        &self,
+        request: &Request,
+        beside: &Request,
+        with: &mut ScanOrigin,
+    ) -> Result<(Value, Result<Value>)> {
         if let Some(refusal) = request.refusal() {
             return Err(refusal);
         }
         let slot = if self.servers.is_cluster() { request.slot()? } else { None };
+        let parts = if beside.is_sent() { Some(self.parts(beside)?) } else { None };
+        let beside_lines = parts.iter().flat_map(|parts| self.lines(beside, parts));
+        let beside_lines: Vec<_> = beside_lines.map(|(line, _)| line).collect();
         let mut redirects = Redirects::to(Destination::Slot(slot), self.servers.deadline());
         loop {
-            let answer = self.ask_for_page(request, &mut redirects, with).await;
+            let answer = self.ask_for_page(request, &beside_lines, &mut redirects, with).await;
             let decision = match &answer {
-                Ok((_, reply)) => RetryDecision::on(reply),
+                Ok((_, reply, _)) => RetryDecision::on(reply),
                 Err(fault) => self.without_reply(fault, true),
             };
             if !redirects.should_retry(&self.servers, decision).await {
                 let answer = answer.map_err(|fault| fault.into_error(|| request.attempt()));
-                let (process, reply) = answer?;
+                let (process, reply, others) = answer?;
                 with.meet(process, &redirects.asked);
-                return Ok(reply);
+                // Keys may have moved to another server meanwhile.
+                let is_final = |other: &Value| RetryDecision::on(other) == RetryDecision::Done;
+                let other = match parts {
+                    Some(parts) if others.iter().all(is_final) => {
+                        combined(beside, parts, others.into_iter().map(Ok))
+                    }
+                    _ => self.call(beside).await,
+                };
+                return Ok((reply, other));
             }
         }
     }
 
-    /// Asks for one page, together with the identity of the process.
+    /// Asks for one page, together with the identity of the process and with what goes `beside` it.
     async fn ask_for_page(
         &self,
         request: &Request,
+        beside: &[Line<'_>],
         redirects: &mut Redirects,
         with: &mut ScanOrigin,
-    ) -> TransportResult<(Option<Process>, Value)> {
+    ) -> TransportResult<(Option<Process>, Value, Vec<Value>)> {
         let node = redirects.node(&self.servers).await?;
         let is_named = !self.lacks_run_ids();
-        let mut lines = Vec::with_capacity(3);
+        let mut lines = Vec::with_capacity(3 + beside.len());
         lines.extend(is_named.then(|| Line::new(&INFO, Form::AsIs)));
         lines.extend(redirects.asking.then(asking));
         lines.push(self.line(request));
+        lines.extend_from_slice(beside);
         // Most scans end with their first page, for which any connection will do.
         let is_alone = !is_named && !with.address.is_empty();
         let mut replies = if is_alone {
@@ -112,12 +143,13 @@ impl<N: Node> Router<N> {
         } else {
             node.call_several(&lines, redirects.deadline).await?
         };
+        let others = replies.split_off(replies.len().saturating_sub(beside.len()));
         let reply = replies.pop().unwrap_or(Value::Nil);
         let process = match replies.first() {
             Some(info) if is_named => self.process(info),
             _ => is_alone.then_some(Process::Connection(with.exclusive.number())),
         };
-        Ok((process, reply))
+        Ok((process, reply, others))
     }
 
     /// Reads the identity of a process, and stops asking for it if the server does not reveal it.

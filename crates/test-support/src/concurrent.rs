@@ -3,7 +3,7 @@
 use super::kinds::{Kind, RUNTIME};
 use super::servers::Outcome;
 use crate::servers::cluster::Cluster;
-use redis_collections::{AsyncClient, Client, ClientBuilder};
+use redis_collections::{AsyncClient, Client, ClientBuilder, Scan};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -19,6 +19,12 @@ pub trait Concurrent: Kind {
 
     /// Lets a caller run while others do.
     fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T>;
+
+    /// The next `elements` of an iteration, or all that are left.
+    fn take<T: Send + 'static>(
+        scan: &mut Scan<T, Self>,
+        elements: usize,
+    ) -> impl Future<Output = Vec<T>>;
 
     fn connect(builder: ClientBuilder<Self>) -> Self {
         Self::finish(Self::connected(builder))
@@ -40,6 +46,10 @@ impl Concurrent for Client {
         Client::cluster_builder(urls)
     }
 
+    async fn take<T: Send + 'static>(scan: &mut Scan<T, Self>, elements: usize) -> Vec<T> {
+        scan.take(elements).map(|element| element.expect("an element")).collect()
+    }
+
     fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T> {
         let thread = thread::spawn(|| Self::finish(caller));
         Box::new(|| thread.join().expect("no panic"))
@@ -51,6 +61,15 @@ impl Concurrent for AsyncClient {
 
     fn seeds_builder(urls: Vec<String>) -> ClientBuilder<Self> {
         AsyncClient::cluster_builder(urls)
+    }
+
+    async fn take<T: Send + 'static>(scan: &mut Scan<T, Self>, elements: usize) -> Vec<T> {
+        let mut taken = Vec::new();
+        while taken.len() < elements {
+            let Some(element) = scan.next().await else { break };
+            taken.push(element.expect("an element"));
+        }
+        taken
     }
 
     fn start<T: Send + 'static>(caller: impl Future<Output = T> + Send + 'static) -> Running<T> {

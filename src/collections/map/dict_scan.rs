@@ -32,6 +32,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 
     /// Iterates over all values, in no order. `SCAN` and `MGET`, O(keys of the database) in all.
+    /// The values of a page are read in one round trip with the keys of the next.
     pub fn values(&self) -> Scan<V::Owned, E> {
         Scan::over(&self.executor, &self.prefix, b"*", async |executor, prefix, glob, cursor| {
             let (cursor, entries) = entry_page(&executor, &prefix, &glob, cursor).await?;
@@ -41,6 +42,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     }
 
     /// Iterates over all entries, in no order. `SCAN` and `MGET`, O(keys of the database) in all.
+    /// The values of a page are read in one round trip with the keys of the next.
     pub fn iter(&self) -> Scan<(K::Owned, V::Owned), E> {
         self.iter_matching(b"*")
     }
@@ -256,17 +258,30 @@ async fn stored_keys<E: RoundTrips>(
     Ok(keys)
 }
 
-/// Fetches the next stored keys with their values. Keys that vanished in between are left out.
+/// Fetches the values of keys that were found, and in the same round trip the next keys. Keys that
+/// vanished in between are left out. The first page finds keys only.
 async fn entry_page<E: RoundTrips>(
     executor: &E,
     prefix: &Prefix,
     glob: &[u8],
-    cursor: Cursor,
+    mut cursor: Cursor,
 ) -> Result<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
-    let (cursor, keys) = key_page(executor, prefix, glob, cursor).await?;
+    let (keys, is_due) = cursor.take_unread();
     let read = Request::read("MGET").divisible(Gather::InOrder);
     let read = read.each(&keys, |request, key| request.push_key(key), Value::Array(Vec::new()));
-    let values = executor.send(read.returns(reply::raw_each)).await?;
+    let read = read.returns(reply::raw_each);
+    let values = if is_due {
+        let pattern = prefix.pattern(glob);
+        let (refusal, kind) = (prefix.refusal(), Some("string"));
+        let page = cursor.keys_beside(executor, refusal, &pattern, kind, read);
+        let (mut found, values) = page.await?;
+        found.retain(|key| prefix.strip(key).is_some() && cursor.is_new(key));
+        cursor.keep_unread(found);
+        values
+    } else {
+        executor.send(read).await?
+    };
+    cursor.size.weigh(values.len(), values.iter().flatten().map(Vec::len).sum());
     let entries = keys.into_iter().zip(values);
     Ok((cursor, entries.filter_map(|(key, value)| Some((key, value?))).collect()))
 }
