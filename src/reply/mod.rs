@@ -22,8 +22,8 @@ pub(crate) use self::refusal::{
     asks_to_reconnect, code_and_details, ends_connection, server_error,
 };
 pub(crate) use self::values::{
-    as_bytes, as_many, decode_bytes, each, each_or_none, kept_or_written, many, members,
-    members_each, one, optional, optional_each, popped, raw, raw_each, raw_many, scanned,
+    as_bytes, as_many, decode_bytes, decode_key, each, each_or_none, kept_or_written, many,
+    members, members_each, one, optional, optional_each, popped, raw, raw_each, raw_many, scanned,
     scanned_entries, time,
 };
 use crate::error::{Error, Result};

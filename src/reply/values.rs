@@ -130,8 +130,18 @@ pub(crate) fn decode_bytes<C: Codec>(
     bytes: Vec<u8>,
     attempt: impl FnOnce() -> Attempt,
 ) -> Result<C::Owned> {
-    let attempt = |source| Error::Decode { attempt: Box::new(attempt()), source };
-    C::decode_owned(bytes).map_err(attempt)
+    decode_key::<C>(bytes, |_| attempt())
+}
+
+/// Decodes a key or field. An error reports the `attempt` on it.
+pub(crate) fn decode_key<C: Codec>(
+    key: Vec<u8>,
+    attempt: impl FnOnce(&[u8]) -> Attempt,
+) -> Result<C::Owned> {
+    C::decode_owned(key).map_err(|source| {
+        let attempt = Box::new(attempt(source.bytes()));
+        Error::Decode { attempt, source }
+    })
 }
 
 /// The elements of a list of exactly `asked` elements.

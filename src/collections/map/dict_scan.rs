@@ -26,8 +26,8 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     pub fn keys(&self) -> Scan<K::Owned, E> {
         Scan::over(&self.executor, &self.prefix, b"*", async |executor, prefix, glob, cursor| {
             let (cursor, keys) = key_page(&executor, &prefix, &glob, cursor).await?;
-            let decode = |key: &Vec<u8>| decode_key::<K>(&prefix, key);
-            Ok((cursor, keys.iter().map(decode).collect()))
+            let decode = |key| decode_key::<K>(&prefix, key);
+            Ok((cursor, keys.into_iter().map(decode).collect()))
         })
     }
 
@@ -295,15 +295,21 @@ async fn entries<K: Codec, V: Codec, E: RoundTrips>(
 ) -> Result<Page<(K::Owned, V::Owned)>> {
     let (cursor, entries) = entry_page(&executor, &prefix, &glob, cursor).await?;
     let decode = |(key, value): (Vec<u8>, _)| {
-        Ok((decode_key::<K>(&prefix, &key)?, decode_value::<V>(&key, value)?))
+        let value = decode_value::<V>(&key, value);
+        Ok((decode_key::<K>(&prefix, key)?, value?))
     };
     Ok((cursor, entries.into_iter().map(decode).collect()))
 }
 
 /// Decodes the part of a server's key after the prefix. An error reports the whole key.
-pub(crate) fn decode_key<K: Codec>(prefix: &Prefix, key: &[u8]) -> Result<K::Owned> {
-    let rest = prefix.strip(key).unwrap_or(key).to_vec();
-    reply::decode_bytes::<K>(rest, || Request::read("SCAN").key(key).attempt())
+pub(crate) fn decode_key<K: Codec>(prefix: &Prefix, mut key: Vec<u8>) -> Result<K::Owned> {
+    let rest = prefix.strip(&key).map_or(key.len(), <[u8]>::len);
+    let stripped = key.len() - rest;
+    key.drain(..stripped);
+    reply::decode_key::<K>(key, |rest| {
+        let prefix = if stripped > 0 { prefix.bytes() } else { Vec::new() };
+        Request::read("SCAN").key(&[&prefix, rest].concat()).attempt()
+    })
 }
 
 /// Decodes a value. An error reports its key.

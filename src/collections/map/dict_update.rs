@@ -59,7 +59,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
             while !cursor.is_done() {
                 let (next, keys) = key_page(&executor, &prefix, b"*", cursor).await?;
                 for key in keys {
-                    let popped = decode_key::<K>(&prefix, &key)?;
+                    let popped = decode_key::<K>(&prefix, key.clone())?;
                     let take = stored.take(prefix.strip(&key).unwrap_or(&key));
                     if let Some(value) = executor.send(take).await? {
                         return Ok(Some((popped, value)));

@@ -18,7 +18,7 @@ use crate::request::Request;
 impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
     /// Iterates over all keys, in no order. `HSCAN`, O(n) in all. The values are transferred too.
     pub fn keys(&self) -> Scan<K::Owned, E> {
-        self.scan(b"*", |name, key, _| decode_key::<K>(name, &key))
+        self.scan(b"*", |name, key, _| decode_key::<K>(name, key))
     }
 
     /// Iterates over all values, in no order. `HSCAN`, O(n) in all.
@@ -107,12 +107,12 @@ fn decode_entry<K: Codec, V: Codec>(
     key: Vec<u8>,
     value: Vec<u8>,
 ) -> Result<(K::Owned, V::Owned)> {
-    Ok((decode_key::<K>(name, &key)?, decode_value::<V>(name, &key, value)?))
+    let value = decode_value::<V>(name, &key, value);
+    Ok((decode_key::<K>(name, key)?, value?))
 }
 
-pub(crate) fn decode_key<K: Codec>(name: &Name, key: &[u8]) -> Result<K::Owned> {
-    let attempt = || scan_attempt(name, key);
-    reply::decode_bytes::<K>(key.to_vec(), attempt)
+pub(crate) fn decode_key<K: Codec>(name: &Name, key: Vec<u8>) -> Result<K::Owned> {
+    reply::decode_key::<K>(key, |key| scan_attempt(name, key))
 }
 
 fn decode_value<V: Codec>(name: &Name, key: &[u8], value: Vec<u8>) -> Result<V::Owned> {

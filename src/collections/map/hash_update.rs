@@ -59,7 +59,7 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
             for _ in 0..MAX_TRIES {
                 let found = executor.send(some.clone().returns(reply::raw)).await?;
                 let Some(key) = found else { return Ok(None) };
-                let popped = decode_key::<K>(&name, &key)?;
+                let popped = decode_key::<K>(&name, key.clone())?;
                 if let Some(value) = executor.send(stored.take(&key)).await? {
                     return Ok(Some((popped, value)));
                 }
