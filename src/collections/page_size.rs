@@ -68,8 +68,8 @@ impl Default for PageSize {
 /// The server is blocked while it collects a page.
 const LARGEST_PAGE: usize = 100_000;
 
-/// How many elements a page visits at most to find a few. The server takes one or two milliseconds
-/// for so many keys of a database of a million.
+/// How many elements a page visits at most to find a few. For so many keys of a database of a
+/// million, a server takes one to three milliseconds.
 const MOST_VISITED: usize = 4 * PAGE;
 
 /// The bytes of a page of large elements. One has up to twice as many.
