@@ -4,6 +4,7 @@ mod bulk;
 #[cfg(feature = "near-cache")]
 mod cached;
 mod cursor;
+mod cycle_detector;
 mod key;
 mod lend;
 mod list;
