@@ -22,18 +22,21 @@ fn values_are_read_in_one_round_trip_with_the_keys_of_the_next_page<C: Concurren
     let server = LocalServer::start()?;
     let proxy = Proxy::to(server.port())?;
     let dict: RedisDict<u64, u64, C> = RedisDict::new(&C::connect(C::builder(&proxy.url())), "d");
-    let numbers: Vec<u64> = (0..5000).collect();
+    // Larger requests could be answered in part before all of one is sent.
+    let numbers: Vec<u64> = (0..300).collect();
     C::finish(async { ok!(dict.extend(numbers.iter().zip(&numbers))) });
     let counted = |iterate: &dyn Fn() -> usize| {
         proxy.reset();
         assert_eq!(iterate(), numbers.len());
         proxy.round_trips()
     };
-    let pages = counted(&|| C::finish(C::collect(dict.keys())).len());
+    let pages = counted(&|| C::finish(C::collect(dict.keys().page_size(50))).len());
     assert!(pages >= 4, "{pages}");
-    assert_eq!(counted(&|| C::finish(C::collect(dict.iter())).len()), pages + 1);
-    assert_eq!(counted(&|| C::finish(C::collect(dict.values())).len()), pages + 1);
-    assert_eq!(counted(&|| C::finish(async { ok!(dict.to_map()) }).len()), pages + 1);
+    let iterated = counted(&|| C::finish(C::collect(dict.iter().page_size(50))).len());
+    assert_eq!(iterated, pages + 1);
+    let iterated = counted(&|| C::finish(C::collect(dict.values().page_size(50))).len());
+    assert_eq!(iterated, pages + 1);
+    assert_eq!(counted(&|| C::finish(async { ok!(dict.to_map()) }).len()), 2);
     Ok(())
 }
 

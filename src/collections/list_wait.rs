@@ -1,8 +1,8 @@
 //! Blocking pops of a [`RedisList`], and iteration over its items.
 
+use super::iteration::{Page, Scan};
 use super::list::RedisList;
 use super::name::Name;
-use super::scan::{Page, Scan};
 use crate::client::{Executor, RoundTrips};
 use crate::codec::Codec;
 use crate::error::Result;

@@ -3,8 +3,7 @@
 mod bulk;
 #[cfg(feature = "near-cache")]
 mod cached;
-mod cursor;
-mod cycle_detector;
+mod iteration;
 mod key;
 mod lend;
 mod list;
@@ -12,21 +11,18 @@ mod list_range;
 mod list_wait;
 mod map;
 mod name;
-mod page_size;
-mod recent;
-mod scan;
 mod set;
 mod set_scan;
 mod subscribe;
 
 #[cfg(feature = "near-cache")]
 pub use self::cached::{Cached, CachedDict, CachedHashDict, NearCacheSettings, OnDisconnect};
-pub(crate) use self::cursor::Cursor;
+pub(crate) use self::iteration::Cursor;
+pub use self::iteration::Scan;
 pub use self::key::RedisKey;
 pub use self::lend::Lend;
 pub use self::list::RedisList;
 pub(crate) use self::map::ttl;
 pub use self::map::{Increment, RedisDict, RedisHashDict, Ttl};
 pub use self::name::Name;
-pub use self::scan::Scan;
 pub use self::set::RedisSet;

@@ -6,10 +6,9 @@ use std::hash::Hash;
 use redis::Value;
 
 use super::bulk::send_in_chunks;
-use super::cursor::Cursor;
+use super::iteration::{Cursor, Page, Scan, gather};
 use super::lend::Lend;
 use super::name::Name;
-use super::scan::{Page, Scan, gather};
 use super::set::RedisSet;
 use crate::client::RoundTrips;
 use crate::codec::Codec;

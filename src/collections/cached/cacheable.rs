@@ -7,7 +7,7 @@ use super::source::{DictSource, HashSource};
 use crate::changes::ChangeFormat;
 use crate::client::{RoundTrips, WriteObserver};
 use crate::codec::Codec;
-use crate::collections::cursor::Cursor;
+use crate::collections::iteration::Cursor;
 use crate::collections::map::RedisDict;
 use crate::collections::map::RedisHashDict;
 use crate::collections::map::{dict_scan, hash_scan};

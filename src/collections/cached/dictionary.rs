@@ -13,7 +13,7 @@ use crate::changes::ChangePublishing;
 use crate::client::InternalClient;
 use crate::client::{Client, Executor, RoundTrips};
 use crate::codec::Codec;
-use crate::collections::cursor::Cursor;
+use crate::collections::iteration::Cursor;
 use crate::collections::lend::Lend;
 use crate::collections::map::RedisDict;
 use crate::collections::map::RedisHashDict;

@@ -10,9 +10,8 @@ use super::prefix::Prefix;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
 use crate::collections::bulk::send_in_chunks;
-use crate::collections::cursor::Cursor;
+use crate::collections::iteration::{Cursor, Page, Scan, gather};
 use crate::collections::lend::Lend;
-use crate::collections::scan::{Page, Scan, gather};
 use crate::error::Result;
 use crate::keys::Gather;
 use crate::keys::side_key_of_slot;
@@ -281,7 +280,7 @@ async fn entry_page<E: RoundTrips>(
     } else {
         executor.send(read).await?
     };
-    cursor.size.weigh(values.len(), values.iter().flatten().map(Vec::len).sum());
+    cursor.weigh(values.len(), values.iter().flatten().map(Vec::len).sum());
     let entries = keys.into_iter().zip(values);
     Ok((cursor, entries.filter_map(|(key, value)| Some((key, value?))).collect()))
 }

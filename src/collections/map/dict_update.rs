@@ -7,7 +7,7 @@ use super::dict_scan::{decode_key, key_page};
 use super::update::{Entry, get_or_insert_with, optimistically};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::collections::cursor::Cursor;
+use crate::collections::iteration::Cursor;
 use crate::request::Script;
 
 impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::cycle_detector::CycleDetector;
-use super::name::Name;
 use super::page_size::PageSize;
 use super::recent::Recent;
 use crate::client::RoundTrips;
+use crate::collections::name::Name;
 use crate::command::Command;
 use crate::error::{Attempt, Error, Result};
 use crate::reply;
@@ -218,14 +218,19 @@ impl Cursor {
         self.position == Position::End && self.unread.is_empty()
     }
 
+    /// Records how many bytes some elements had.
+    pub(crate) fn weigh(&mut self, elements: usize, bytes: usize) {
+        self.size.weigh(elements, bytes);
+    }
+
     /// Keeps keys whose values are to be read later.
-    pub(super) fn keep_unread(&mut self, keys: Vec<Vec<u8>>) {
+    pub(crate) fn keep_unread(&mut self, keys: Vec<Vec<u8>>) {
         self.unread = keys;
     }
 
     /// Takes keys whose values are to be read now. Returns whether the next page of keys is to be
     /// fetched too: the server that returned the keys has more, or no keys are left.
-    pub(super) fn take_unread(&mut self) -> (Vec<Vec<u8>>, bool) {
+    pub(crate) fn take_unread(&mut self) -> (Vec<Vec<u8>>, bool) {
         let later = self.unread.len().saturating_sub(self.size.most_elements());
         let keys = self.unread.split_off(later);
         let continues = matches!(self.position, Position::At(_));

@@ -82,7 +82,7 @@ impl<T, E: Executor> Scan<T, E> {
 impl<T: Send + 'static, E: RoundTrips> Scan<T, E> {
     /// Iterates over the elements of a collection at `place` whose stored form matches `glob`.
     /// `page` fetches those at a cursor.
-    pub(super) fn over<P, F>(
+    pub(in crate::collections) fn over<P, F>(
         executor: &E,
         place: &P,
         glob: &[u8],
@@ -161,7 +161,7 @@ impl<T, E: Executor> fmt::Debug for Scan<T, E> {
 
 /// Collects all elements of a collection at `place`, up to the first that cannot be decoded. `page`
 /// fetches them as in [`Scan::over`].
-pub(super) fn gather<T, C, E, P, F>(
+pub(in crate::collections) fn gather<T, C, E, P, F>(
     executor: &E,
     place: &P,
     page: impl Fn(E, P, Vec<u8>, Cursor) -> F + Send + Sync + 'static,
