@@ -14,8 +14,8 @@ pub(super) struct CycleDetector {
 }
 
 impl CycleDetector {
-    /// Records the next position, after a page that visited `page_size` elements. Returns whether the
-    /// scan can still end.
+    /// Records the next position, after a page that visited `page_size` elements. Returns whether
+    /// the scan can still end.
     pub(super) fn takes(&mut self, position: u64, page_size: usize) -> bool {
         self.pages += 1;
         if self.pages > PAGES_TO_BEGIN_WITH {
