@@ -33,6 +33,7 @@ contract! {
     a_large_number_is_answered_exactly,
     the_message_of_a_write_that_failed_is_revoked,
     a_change_too_large_for_one_message_comes_in_several,
+    many_changes_come_in_one_message,
     sequences_of_concurrent_writers_have_no_gaps,
 }
 
@@ -131,6 +132,12 @@ impl Listener {
 
     fn messages(&mut self) -> Vec<Message> {
         self.raw().iter().map(|(_, payload)| Message::parse(payload)).collect()
+    }
+
+    /// The changes of the only message until now, in their order.
+    fn only_changes(&mut self) -> Vec<String> {
+        let [message] = <[Message; 1]>::try_from(self.messages()).expect("one message");
+        message.changes
     }
 
     /// All changes until now: sorted those of one message, separated by spaces, and messages by
@@ -648,6 +655,63 @@ async fn a_change_too_large_for_one_message_comes_in_several<C: Kind>(
     assert_eq!(ok!(list.push_many(&numbers)), numbers.len());
     assert_eq!(listener.changes(), format!("I{many}"));
     assert_eq!(ok!(list.range(..)), numbers);
+}
+
+/// Old and new items in no order, in collections larger and smaller than the write, some repeated.
+async fn many_changes_come_in_one_message<C: Kind>(client: C, name: &'static str) {
+    let name_of = |which: &str| format!("{{{name}}}{which}");
+    let dict: RedisDict<u64, u64, C> = RedisDict::with_prefix(&client, name_of("/"));
+    let hash: RedisHashDict<u64, u64, C> = RedisHashDict::new(&client, name_of("hash"));
+    let set: RedisSet<u64, C> = RedisSet::new(&client, name_of("set"));
+    let list: RedisList<u64, C> = RedisList::new(&client, name_of("list"));
+    let listen_to = |structure, which| listen(name, structure, &name_of(which));
+    let mut of_dict = listen_to("dict", "/");
+    let (mut of_hash, mut of_set) = (listen_to("hash", "hash"), listen_to("set", "set"));
+    let mut of_list = listen_to("list", "list");
+    // A third of the numbers below 990, which are written in an order that mixes them.
+    let is_old = |number: u64| number < 990 && number % 3 == 0;
+    let written: Vec<u64> = (0..990).map(|number| number * 389 % 990).chain(0..10).collect();
+    for others in [0, 3000] {
+        let old = (0..990).filter(|&number| is_old(number)).chain(1000..1000 + others);
+        let old: Vec<u64> = old.collect();
+        ok!(dict.clear());
+        ok!(hash.clear());
+        ok!(set.clear());
+        ok!(dict.extend(old.iter().zip(&old)));
+        ok!(hash.insert_many(old.iter().zip(&old)));
+        ok!(set.insert_many(&old));
+        let (dict, hash) = (dict.publishing(OWN), hash.publishing(OWN));
+        let (set, list) = (set.publishing(OWN), list.publishing(OWN));
+        let expected = |kind_of: &dyn Fn(u64) -> Option<char>| -> Vec<String> {
+            let changes = written[..990].iter();
+            changes.filter_map(|&it| kind_of(it).map(|kind| format!("{kind}{it}"))).collect()
+        };
+        let entries = || written.iter().zip(&written);
+        let changed = expected(&|number| Some(if is_old(number) { 'U' } else { 'I' }));
+        ok!(dict.insert_many(entries()));
+        assert_eq!(of_dict.only_changes(), changed, "beside {others}");
+        assert_eq!(ok!(hash.insert_many(entries())), 660);
+        assert_eq!(of_hash.only_changes(), changed, "beside {others}");
+        assert_eq!(ok!(set.insert_many(&written)), 660);
+        let inserted = expected(&|number| (!is_old(number)).then_some('I'));
+        assert_eq!(of_set.only_changes(), inserted, "beside {others}");
+        ok!(list.push_many(&written));
+        assert_eq!(of_list.only_changes(), ["I1000"], "beside {others}");
+
+        let removed = expected(&|number| (number % 5 > 0).then_some('R'));
+        let absent: Vec<u64> = (0..990).step_by(5).collect();
+        let keys = || absent.iter().copied();
+        assert_eq!(ok!(dict.remove_many(keys())), absent.len());
+        assert_eq!(ok!(hash.remove_many(keys())), absent.len());
+        assert_eq!(ok!(set.remove_many(keys())), absent.len());
+        [&mut of_dict, &mut of_hash, &mut of_set].map(Listener::raw);
+        assert_eq!(ok!(dict.remove_many(&written)), removed.len());
+        assert_eq!(of_dict.only_changes(), removed, "beside {others}");
+        assert_eq!(ok!(hash.remove_many(&written)), removed.len());
+        assert_eq!(of_hash.only_changes(), removed, "beside {others}");
+        assert_eq!(ok!(set.remove_many(&written)), removed.len());
+        assert_eq!(of_set.only_changes(), removed, "beside {others}");
+    }
 }
 
 async fn sequences_of_concurrent_writers_have_no_gaps<C: Kind>(client: C, name: &'static str) {

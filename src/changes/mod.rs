@@ -43,8 +43,9 @@ use crate::random::unique_id;
 /// without a command are not published: the end of a time to live, evictions, `FLUSHALL`. Nor are
 /// calls that wait for an item of a list, and writes through a handle without publishing.
 ///
-/// Publishing a write of many entries in one step takes the server many times as long as the write,
-/// and blocks it meanwhile: `extend` writes in batches of a thousand.
+/// Publishing a write of many entries in one step takes the server several times as long as the
+/// write, and blocks it meanwhile: `extend` writes in batches of a thousand. Fields that are written
+/// to or removed from a hash more than twice as large are looked up one by one, which takes longer.
 ///
 /// The sequence is a field of the hash `<name>~rc:sequences:<kind>`, so that a user with rights to
 /// keys that begin with the name may write it. In a cluster there is one for each slot; if the name
@@ -152,6 +153,11 @@ impl ChangePublishing {
         &self.formats
     }
 
+    /// Returns whether changes are published in the format `Own` and no other.
+    pub(crate) fn publishes_own_alone(&self) -> bool {
+        self.formats == [ChangeFormat::Own]
+    }
+
     /// The channel of the format `Own`.
     pub(crate) fn own_channel(&self) -> Vec<u8> {
         side_key_of(&self.name, CHANGES, self.structure.name().as_bytes())
@@ -202,20 +208,23 @@ pub(crate) fn head(stream: Option<u16>) -> Cow<'static, str> {
 /// A script that does the work of `source` and publishes its changes, or that runs the command in
 /// its arguments.
 pub(crate) fn publishing_source(source: Option<&str>) -> String {
-    let parts = match source {
-        Some(source) => [PRELUDE, WITHIN, source],
-        None => [QUICK, PRELUDE, COMMAND],
-    };
-    parts.join("\n")
+    match source {
+        Some(source) => [PRELUDE, LOOK, RUN, WITHIN, source].join("\n"),
+        None => [PRELUDE, LOOK, RUN, COMMAND].join("\n"),
+    }
 }
 
-/// The kind of the channels of the format `Own`; `prelude.lua` and `quick.lua` contain it too.
+/// The script of the writes of one entry for which [`ChangePublishing::publishes_own_alone`].
+pub(crate) const QUICK: &str = include_str!("lua/quick.lua");
+
+/// The kind of the channels of the format `Own`; `prelude.lua` contains it too.
 const CHANGES: &str = "changes";
 const SEQUENCES: &str = "sequences";
 
 const PRELUDE: &str = include_str!("lua/prelude.lua");
+const LOOK: &str = include_str!("lua/look.lua");
+const RUN: &str = include_str!("lua/run.lua");
 const COMMAND: &str = include_str!("lua/command.lua");
-const QUICK: &str = include_str!("lua/quick.lua");
 const WITHIN: &str = include_str!("lua/within.lua");
 
 static INSTANCE: LazyLock<String> = LazyLock::new(|| unique_id()[..16].to_owned());

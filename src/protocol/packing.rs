@@ -2,8 +2,7 @@
 
 use super::line::{Form, Line, decimal};
 use super::publishing;
-use crate::request::script;
-use crate::request::{Script, Source};
+use crate::request::Source;
 
 /// Encodes all commands in one buffer.
 pub(crate) fn pack(lines: &[Line<'_>]) -> Vec<u8> {
@@ -61,11 +60,7 @@ impl Line<'_> {
 
     /// The script that is sent, if it is one.
     pub(crate) fn script(&self) -> Option<&'static Source> {
-        let script = self.request.is_script();
-        match self.request.publishing() {
-            [] => script.map(Script::plain),
-            _ => Some(script.unwrap_or(&script::COMMAND).publishing()),
-        }
+        self.request.source()
     }
 
     /// Visits the arguments in order.
@@ -120,7 +115,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::request::Request;
+    use crate::request::{Request, Script};
 
     fn packed(request: Request, form: Form) -> String {
         let mut packed = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! `EVALSHA <hash> <number of keys> <keys…> <keys of sequences…> <command> <other arguments…>
 //! <settings…>`. The keys are not repeated, so that a command may be nearly as long as without
-//! publishing.
+//! publishing. The settings are those of `prelude.lua`, or for a write of one entry of `quick.lua`.
 
 use std::sync::Arc;
 
@@ -15,9 +15,15 @@ use crate::request::Source;
 
 /// The number of arguments besides those of `request` itself.
 pub(crate) fn more_arguments(request: &Request, publishing: &[Arc<ChangePublishing>]) -> usize {
-    let settings: usize = publishing.iter().map(|publishing| publishing.settings().len()).sum();
     let wrapped = if request.is_script().is_some() { 0 } else { SCRIPT_ARGUMENTS };
-    wrapped + publishing.len() + settings + SETTINGS_OF_ALL
+    let settings = match request.published_entry() {
+        Some(_) => SETTINGS_OF_AN_ENTRY,
+        None => {
+            let settings = publishing.iter().map(|publishing| publishing.settings().len());
+            settings.sum::<usize>() + SETTINGS_OF_ALL
+        }
+    };
+    wrapped + publishing.len() + settings
 }
 
 /// Visits the arguments of `line` in order.
@@ -46,13 +52,19 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         }
         None => request.others().for_each(&mut *visit),
     }
-    let publishing = request.publishing();
+    let (publishing, head) = (request.publishing(), changes::head(slot));
+    if let (Some(entry), [publishing]) = (request.published_entry(), publishing) {
+        visit(&publishing.own_channel());
+        visit(head.as_bytes());
+        visit(&[decimal(entry.len(), &mut [0; 20]), b":", entry].concat());
+        return;
+    }
     publishing
         .iter()
         .flat_map(|publishing| publishing.settings())
         .for_each(|setting| visit(setting));
     visit(decimal(publishing.len(), &mut [0; 20]));
-    visit(changes::head(slot).as_bytes());
+    visit(head.as_bytes());
 }
 
 /// Visits the keys that are sent.
@@ -70,6 +82,8 @@ fn each_key(line: &Line<'_>, visit: impl FnMut(&[u8])) {
 const SCRIPT_ARGUMENTS: usize = 3;
 /// The number of collections, and the first part of each message.
 const SETTINGS_OF_ALL: usize = 2;
+/// The channel, the first part of the message, and the entry in it.
+const SETTINGS_OF_AN_ENTRY: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -89,8 +103,8 @@ mod tests {
         });
         assert_eq!(arguments.len(), line.len());
         let first = if line.script().is_some() { 2 } else { 0 };
-        let head = arguments.pop_if(|argument| argument.ends_with(' '));
-        assert_eq!(head.is_some(), line.script().is_some());
+        arguments.retain(|argument| !argument.ends_with(' '));
+        assert_eq!(line.len() - arguments.len(), usize::from(line.script().is_some()));
         arguments[first..].join(" ")
     }
 
@@ -100,6 +114,7 @@ mod tests {
         let format = ChangeFormat::PyDict("id".to_owned());
         let both = ChangePublishing::adding(Some(&publishing), Structure::Dict, "d&&", format);
         let (own, both) = (Some(Arc::new(publishing)), Some(Arc::new(both)));
+        let entry = Request::write("SET").publishes(&own).key(b"d&&k").arg("v");
         let set = || Request::write("SET").publishes(&own).key(b"k").arg("v").arg("NX");
         let mset = || Request::write("MSET").publishes(&own).key(b"a").arg("1").key(b"b").arg("2");
         let moved = Request::write("LMOVE").publishes(&own).key(b"a").publishes(&both).key(b"b");
@@ -107,6 +122,7 @@ mod tests {
         let sequences = "d&&~rc:sequences:dict";
         let own = "0 0 1 d&& dict";
         for (request, part, expected) in [
+            (entry, None, format!("2 d&&k {sequences} SET v d&&~rc:changes:dict 1:k")),
             (set(), None, format!("2 k {sequences} SET v NX {own} 1")),
             (mset(), None, format!("3 a b {sequences} MSET 1 2 {own} 1")),
             (mset(), Some(&[1][..]), format!("2 b {sequences} MSET 2 {own} 1")),

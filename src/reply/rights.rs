@@ -3,13 +3,12 @@
 use std::fmt::Write;
 
 use crate::request::Request;
-use crate::request::script;
-use crate::request::{Script, Source};
+use crate::request::Source;
 
 /// Returns the names that a refused script uses, and the step that was refused if the server
 /// reports its line. Empty for a plain command, whose attempt has these names.
 pub(super) fn explanation(request: &Request, details: &str) -> String {
-    let Some(source) = source(request) else { return String::new() };
+    let Some(source) = request.source() else { return String::new() };
     let publishing = request.publishing();
     let mut text = String::from(" (a script");
     if let Some(step) = step(source, details) {
@@ -32,18 +31,10 @@ pub(super) fn explanation(request: &Request, details: &str) -> String {
 /// Returns whether a command that the server does not know is the one for which `request` needs a
 /// newer server, rather than another one of its script, which may have been renamed.
 pub(super) fn is_about_the_needed(request: &Request, details: &str) -> bool {
-    match source(request) {
+    match request.source() {
         None => true,
         Some(_) if !request.needs_newer_servers() => false,
         Some(source) => step(source, details).is_none_or(|step| step.contains(OF_FIELDS)),
-    }
-}
-
-/// The script that `request` is sent as, if it is one.
-fn source(request: &Request) -> Option<&'static Source> {
-    match (request.is_script(), request.publishing()) {
-        (script, []) => script.map(Script::plain),
-        (script, _) => Some(script.unwrap_or(&script::COMMAND).publishing()),
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use redis::Value;
 
-use super::script::Script;
+use super::script;
+use super::script::{Script, Source};
 use super::{Arguments, DropReport, Rare, Refused, Request};
 use crate::changes::ChangePublishing;
 use crate::error::{Attempt, Error};
@@ -167,6 +168,27 @@ impl Request {
         self.script
     }
 
+    /// The script that this is sent as, if it is one.
+    pub(crate) fn source(&self) -> Option<&'static Source> {
+        match (self.script, self.publishing()) {
+            (script, []) => script.map(Script::plain),
+            (None, _) if self.published_entry().is_some() => Some(script::QUICK.plain()),
+            (script, _) => Some(script.unwrap_or(&script::COMMAND).publishing()),
+        }
+    }
+
+    /// What is published of a write that has a short script: a `SET` without options or an `HSET`
+    /// of one field, published in the format `Own` alone.
+    pub(crate) fn published_entry(&self) -> Option<&[u8]> {
+        let [publishing] = self.publishing() else { return None };
+        match (self.name, self.ends.len()) {
+            _ if !publishing.publishes_own_alone() => None,
+            ("SET", 3) => self.argument(1)?.get(publishing.name().len()..),
+            ("HSET", 4) => self.argument(2),
+            _ => None,
+        }
+    }
+
     /// Returns whether an error while this runs may leave a part of it done: scripts of several
     /// writes, and commands whose changes are published, which run in parts if they are long.
     pub(crate) fn has_steps(&self) -> bool {
@@ -220,8 +242,8 @@ impl Request {
     }
 }
 
-/// `prelude.lua` runs longer commands in parts.
-const MAX_PART_ARGUMENTS: usize = 2000;
+/// `run.lua` runs longer commands in parts.
+const MAX_PART_ARGUMENTS: usize = 4000;
 
 /// `EVALSHA`, the hash and the number of keys.
 const SCRIPT_ARGUMENTS: usize = 3;

@@ -69,5 +69,8 @@ fn without_comments(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Writes the one entry in its arguments, and publishes the change.
+pub(crate) static QUICK: Script = Script::of_one_write("an entry", changes::QUICK);
+
 /// Runs the command in its arguments, and publishes its changes.
 pub(crate) static COMMAND: Script = Script::made("a command", None, false);

@@ -51,6 +51,26 @@ pub(crate) fn contestants(urls: &[&str; SERVERS]) -> Vec<Contestant> {
     ]
 }
 
+/// Writes of many entries at a time, which are there already.
+pub(crate) fn of_many(urls: &[&str; SERVERS_OF_MANY]) -> Vec<Contestant> {
+    let entries: Vec<(u64, u64)> = (0..MANY).map(|number| (number, number)).collect();
+    let insert = |name, dict: RedisDict<u64, u64>| {
+        let entries = entries.clone();
+        let write = move |calls| {
+            let entries = || entries.iter().map(|(key, value)| (key, value));
+            (0..calls).for_each(|_| dict.insert_many(entries()).unwrap());
+        };
+        Contestant::new(name, WRITES_OF_MANY, write).of_many(entries.len())
+    };
+    let [plain, own] = urls.map(|url| {
+        RedisDict::<u64, u64>::with_prefix(&Client::open(url).unwrap(), "key/")
+    });
+    vec![
+        insert("insert_many of 1,000", plain),
+        insert("publishing insert_many of 1,000", own.publishing(ChangeFormat::Own)),
+    ]
+}
+
 /// Takes what is published until the server ends.
 fn listen(url: &str, channel: &'static str) {
     let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
@@ -65,6 +85,9 @@ fn listen(url: &str, channel: &'static str) {
 pub(crate) const HEARD_BY_NONE: [&str; 2] = ["publishing insert", "publishing insert, PubSubDict"];
 pub(crate) const BY_HAND: &str = "MULTI PUBLISH SET EXEC by hand";
 pub(crate) const SERVERS: usize = 7;
+pub(crate) const SERVERS_OF_MANY: usize = 2;
 const WRITES: usize = 500;
+const WRITES_OF_MANY: usize = 20;
+const MANY: u64 = 1000;
 const CHANNEL: &str = "key/~rc:changes:dict";
 const MESSAGE: &str = "1 0123456789abcdef - 1000 U8:some key";

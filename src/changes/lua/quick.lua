@@ -1,33 +1,19 @@
--- Runs the most frequent writes, SET and HSET of one field published in the format Own alone,
--- without defining what all others need. Goes on to prelude.lua for anything else.
--- KEYS: the key, the hash of sequences. ARGV: as in prelude.lua.
+-- Runs the most frequent writes, SET without options and HSET of one field, published in the format
+-- Own alone.
+-- KEYS: the key, the hash of sequences. ARGV: the command and its other arguments; the channel, what
+-- messages begin with, and the entry as messages have it after the kind of the change.
 -- Reply: that of the command.
-local last = #ARGV
-local function quick(command, kind, arguments)
-  return ARGV[1] == command and ARGV[last - 2] == kind and last == arguments + 7 and #KEYS == 2
-    and ARGV[last - 1] == '1' and ARGV[last - 4] == '1' and ARGV[last - 5] == '0'
-    and ARGV[last - 6] == '0'
+local key, sequences, is_set = KEYS[1], KEYS[2], ARGV[1] == 'SET'
+local channel, head, entry = unpack(ARGV, #ARGV - 2)
+local there = is_set and redis.pcall('EXISTS', key) or redis.pcall('HEXISTS', key, ARGV[2])
+if type(there) == 'table' then return there end
+local sequence = redis.pcall('HINCRBY', sequences, channel, 1)
+if type(sequence) == 'table' then return sequence end
+local change = (there == 1 and 'U' or 'I') .. entry
+local published = redis.pcall('PUBLISH', channel, head .. string.format('%.0f ', sequence) .. change)
+if type(published) == 'table' then
+  redis.call('HINCRBY', sequences, channel, -1)
+  return published
 end
-local is_set, is_hset = quick('SET', 'dict', 2), quick('HSET', 'hash', 3)
-if is_set or is_hset then
-  local key, name = KEYS[1], ARGV[last - 3]
-  local bytes, there
-  if is_set then
-    bytes, there = string.sub(key, #name + 1), redis.pcall('EXISTS', key)
-  else
-    bytes, there = ARGV[2], redis.pcall('HEXISTS', key, ARGV[2])
-  end
-  if type(there) == 'table' then return there end
-  local channel = name .. '~rc:changes:' .. ARGV[last - 2]
-  local sequence = redis.pcall('HINCRBY', KEYS[2], channel, 1)
-  if type(sequence) == 'table' then return sequence end
-  local change = (there == 1 and 'U' or 'I') .. #bytes .. ':' .. bytes
-  local message = ARGV[last] .. string.format('%.0f ', sequence) .. change
-  local published = redis.pcall('PUBLISH', channel, message)
-  if type(published) == 'table' then
-    redis.call('HINCRBY', KEYS[2], channel, -1)
-    return published
-  end
-  if is_set then return redis.pcall('SET', key, ARGV[2]) end
-  return redis.pcall('HSET', key, ARGV[2], ARGV[3])
-end
+if is_set then return redis.pcall('SET', key, ARGV[2]) end
+return redis.pcall('HSET', key, ARGV[2], ARGV[3])
