@@ -704,7 +704,9 @@ async fn many_changes_come_in_one_message<C: Kind>(client: C, name: &'static str
         assert_eq!(ok!(dict.remove_many(keys())), absent.len());
         assert_eq!(ok!(hash.remove_many(keys())), absent.len());
         assert_eq!(ok!(set.remove_many(keys())), absent.len());
-        [&mut of_dict, &mut of_hash, &mut of_set].map(Listener::raw);
+        for listener in [&mut of_dict, &mut of_hash, &mut of_set] {
+            listener.raw();
+        }
         assert_eq!(ok!(dict.remove_many(&written)), removed.len());
         assert_eq!(of_dict.only_changes(), removed, "beside {others}");
         assert_eq!(ok!(hash.remove_many(&written)), removed.len());
