@@ -160,12 +160,16 @@ impl Message {
         assert_eq!(word(), "1");
         let (instance, stream, sequence) = (word(), word(), word().parse().unwrap());
         let mut rest = parts.next().unwrap();
-        let mut changes = Vec::new();
+        let (mut kind, mut changes) = ('-', Vec::new());
         while !rest.is_empty() {
+            if rest[0].is_ascii_uppercase() {
+                kind = char::from(rest[0]);
+                rest = &rest[1..];
+            }
             let colon = rest.iter().position(|&byte| byte == b':').unwrap();
-            let length: usize = std::str::from_utf8(&rest[1..colon]).unwrap().parse().unwrap();
+            let length: usize = std::str::from_utf8(&rest[..colon]).unwrap().parse().unwrap();
             let bytes = &rest[colon + 1..][..length];
-            changes.push(format!("{}{}", char::from(rest[0]), bytes.escape_ascii()));
+            changes.push(format!("{kind}{}", bytes.escape_ascii()));
             rest = &rest[colon + 1 + length..];
         }
         Self { instance, stream, sequence, changes }

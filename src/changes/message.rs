@@ -1,5 +1,6 @@
 //! Parsing of the messages of the format `Own`.
 
+use std::collections::HashSet;
 use std::str;
 
 use crate::keys::SLOTS;
@@ -17,7 +18,11 @@ pub(crate) struct ChangeMessage<'a> {
 
 /// The changes of a message, in their order.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Changes<'a>(&'a [u8]);
+pub(crate) struct Changes<'a> {
+    bytes: &'a [u8],
+    /// The kind of the change before.
+    kind: Option<Kind>,
+}
 
 /// One change of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,44 +56,59 @@ pub(crate) fn parse(payload: &[u8]) -> Option<ChangeMessage<'_>> {
         b"-" => None,
         slot => Some(u16::try_from(decimal(slot)?).ok().filter(|&slot| slot < SLOTS)?),
     };
+    let changes = Changes { bytes: changes, kind: None };
     let mut rest = changes;
-    while !rest.is_empty() {
-        (_, rest) = change(rest)?;
+    while !rest.bytes.is_empty() {
+        rest.next()?;
     }
-    Some(ChangeMessage {
-        instance,
-        stream,
-        sequence: decimal(sequence)?,
-        changes: Changes(changes),
-    })
+    Some(ChangeMessage { instance, stream, sequence: decimal(sequence)?, changes })
 }
 
 impl<'a> Iterator for Changes<'a> {
     type Item = Change<'a>;
 
     fn next(&mut self) -> Option<Change<'a>> {
-        let (change, rest) = change(self.0)?;
-        self.0 = rest;
+        let (change, rest) = change(self.bytes, self.kind)?;
+        *self = Self { bytes: rest, kind: Some(change.kind) };
         Some(change)
     }
 }
 
 /// Splits off the first change.
-fn change(bytes: &[u8]) -> Option<(Change<'_>, &[u8])> {
+fn change(bytes: &[u8], before: Option<Kind>) -> Option<(Change<'_>, &[u8])> {
     let (&kind, rest) = bytes.split_first()?;
-    let kind = match kind {
-        b'I' => Kind::Inserted,
-        b'U' => Kind::Updated,
-        b'R' => Kind::Removed,
-        b'T' => Kind::TimeToLive,
-        b'C' => Kind::Cleared,
-        b'V' => Kind::Void,
-        _ => return None,
+    let (kind, rest) = match kind {
+        b'I' => (Kind::Inserted, rest),
+        b'U' => (Kind::Updated, rest),
+        b'R' => (Kind::Removed, rest),
+        b'T' => (Kind::TimeToLive, rest),
+        b'C' => (Kind::Cleared, rest),
+        b'V' => (Kind::Void, rest),
+        _ => (before?, bytes),
     };
     let digits = rest.iter().take(MAX_DIGITS).position(|&byte| byte == b':')?;
     let length = usize::try_from(decimal(&rest[..digits])?).ok()?;
     let (key, rest) = rest[digits + 1..].split_at_checked(length)?;
     Some((Change { kind, key }, rest))
+}
+
+/// Writes `items`, each once, as messages have them after the kind of their changes: a text for each
+/// thousand of `count`. All are empty if one would be too long, or there are no items.
+pub(crate) fn texts(items: Option<Vec<&[u8]>>, count: usize) -> Vec<Vec<u8>> {
+    let mut texts = vec![Vec::new(); count.div_ceil(MAX_CHANGES)];
+    let mut seen = HashSet::new();
+    for item in items.unwrap_or_default() {
+        let text = texts.get_mut(seen.len() / MAX_CHANGES);
+        if let Some(text) = text.filter(|_| seen.insert(item)) {
+            text.extend_from_slice(item.len().to_string().as_bytes());
+            text.push(b':');
+            text.extend_from_slice(item);
+        }
+    }
+    if texts.iter().any(|text| text.len() > MAX_TEXT) {
+        texts.fill(Vec::new());
+    }
+    texts
 }
 
 /// Splits at the first space.
@@ -105,6 +125,13 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 }
 
 const INSTANCE_LENGTH: usize = 16;
+
+/// The most changes of one message.
+pub(crate) const MAX_CHANGES: usize = 1000;
+
+/// Longer texts are left to the server, so that a write of large items does not become twice as
+/// large.
+const MAX_TEXT: usize = 1 << 20;
 
 /// No word and no length is longer.
 const MAX_DIGITS: usize = 24;
@@ -134,6 +161,8 @@ mod tests {
         for (payload, changes) in [
             ("1 0123456789abcdef - 7 I3:a:b", Some(1)),
             ("1 0123456789abcdef 16383 7 I0:U1:aR1:bT1:cC0:V0:", Some(6)),
+            ("1 0123456789abcdef - 7 I1:a1:bU1:c0:", Some(4)),
+            ("1 0123456789abcdef - 7 1:a", None),
             ("1 0123456789abcdef - 18446744073709551615 V0:", Some(1)),
             ("1 0123456789abcdef - 7 ", Some(0)),
             ("2 0123456789abcdef - 7 I1:a", None),
@@ -157,6 +186,33 @@ mod tests {
             let parsed = parse(payload.as_bytes());
             assert_eq!(parsed.map(|message| message.changes.count()), changes, "{payload}");
         }
+    }
+
+    #[test]
+    fn a_change_without_a_kind_has_that_of_the_one_before() {
+        let message = parse(b"1 0123456789abcdef - 7 I1:a2:bcU0:1:d").unwrap();
+        let changes: Vec<_> = message.changes.map(|change| (change.kind, change.key)).collect();
+        let (inserted, updated) = (Kind::Inserted, Kind::Updated);
+        let expected: [(_, &[u8]); 4] =
+            [(inserted, b"a"), (inserted, b"bc"), (updated, b""), (updated, b"d")];
+        assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn texts_have_each_item_once_and_a_thousand_at_most() {
+        let numbers: Vec<_> = (0..1200).map(|number| number.to_string()).collect();
+        let twice = || numbers.iter().flat_map(|number| [number.as_bytes(); 2]).collect::<Vec<_>>();
+        let read = |text: &Vec<u8>| -> Vec<String> {
+            let payload = [HEAD.as_bytes(), b"I", &text[..]].concat();
+            let changes = parse(&payload).unwrap().changes;
+            changes.map(|change| String::from_utf8(change.key.to_vec()).unwrap()).collect()
+        };
+        let [first, second, third] = texts(Some(twice()), 2400).try_into().unwrap();
+        assert_eq!((read(&first), read(&second)), (numbers[..1000].into(), numbers[1000..].into()));
+        assert!(third.is_empty());
+        let large = vec![b'a'; MAX_TEXT];
+        assert_eq!(texts(Some(vec![b"a", &large]), 2), [b""]);
+        assert_eq!(texts(None, 1500), [b"", b""]);
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 mod message;
 
-pub(crate) use self::message::{Kind, parse};
+pub(crate) use self::message::{Kind, MAX_CHANGES, parse, texts};
 
 use std::borrow::Cow;
 use std::sync::{LazyLock, OnceLock};
@@ -27,7 +27,7 @@ use crate::random::unique_id;
 /// * `changes` are up to 1,000, one after the other, each `<kind><length>:<bytes>`. The bytes are
 ///   the key of an entry without the prefix, the field of a hash, the member of a set, or for a
 ///   list the number of items in decimal. There are none if a hash, list or set was changed as a
-///   whole.
+///   whole. A change without a kind has that of the one before.
 ///
 /// | kind | meaning |
 /// |---|---|

@@ -33,7 +33,7 @@ impl Line<'_> {
         };
         match self.request.publishing() {
             [] => plain,
-            publishing => plain + publishing::more_arguments(self.request, publishing),
+            publishing => plain + publishing::more_arguments(self, publishing),
         }
     }
 

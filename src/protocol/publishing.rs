@@ -8,19 +8,21 @@ use std::sync::Arc;
 
 use super::line::{Form, Line, decimal};
 use crate::changes;
-use crate::changes::ChangePublishing;
-use crate::keys::key_slot;
+use crate::changes::{ChangePublishing, Structure};
+use crate::keys::{is_side_key, key_slot};
 use crate::request::Request;
 use crate::request::Source;
 
 /// The number of arguments besides those of `request` itself.
-pub(crate) fn more_arguments(request: &Request, publishing: &[Arc<ChangePublishing>]) -> usize {
+pub(crate) fn more_arguments(line: &Line<'_>, publishing: &[Arc<ChangePublishing>]) -> usize {
+    let request = line.request;
     let wrapped = if request.is_script().is_some() { 0 } else { SCRIPT_ARGUMENTS };
     let settings = match request.published_entry() {
         Some(_) => SETTINGS_OF_AN_ENTRY,
         None => {
             let settings = publishing.iter().map(|publishing| publishing.settings().len());
-            settings.sum::<usize>() + SETTINGS_OF_ALL
+            let texts = item_count(line).div_ceil(changes::MAX_CHANGES);
+            settings.sum::<usize>() + SETTINGS_OF_ALL + texts
         }
     };
     wrapped + publishing.len() + settings
@@ -65,10 +67,47 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         .for_each(|setting| visit(setting));
     visit(decimal(publishing.len(), &mut [0; 20]));
     visit(head.as_bytes());
+    let texts = changes::texts(items(line), item_count(line));
+    texts.iter().for_each(|text| visit(text));
+    visit(decimal(texts.len(), &mut [0; 20]));
+}
+
+/// The number of fields, members or keys that change in a command for which their texts are sent:
+/// one of several items, published in the format `Own` alone.
+fn item_count(line: &Line<'_>) -> usize {
+    let request = line.request;
+    let [publishing] = request.publishing() else { return 0 };
+    let count = match (request.name(), publishing.structure()) {
+        _ if !publishing.publishes_own_alone() => 0,
+        ("MSET" | "UNLINK", Structure::Dict) => line.part.map_or(request.key_count(), <[_]>::len),
+        ("HSET", Structure::Hash) => request.others().count() / 2,
+        ("HDEL", Structure::Hash) | ("SADD" | "SREM", Structure::Set) => request.others().count(),
+        _ => 0,
+    };
+    if count > 1 { count } else { 0 }
+}
+
+/// These items as they are published, if there are no keys among them that are none of the
+/// collection's.
+fn items<'a>(line: &Line<'a>) -> Option<Vec<&'a [u8]>> {
+    let request = line.request;
+    let publishing = request.publishing().first().filter(|_| item_count(line) > 0)?;
+    match request.name() {
+        "MSET" | "UNLINK" => {
+            let mut keys = Vec::new();
+            each_key(line, |key| keys.push(key));
+            let name = publishing.name();
+            let entry =
+                |key: &'a [u8]| key.strip_prefix(name).filter(|_| !is_side_key(key, name.len()));
+            keys.into_iter().map(entry).collect()
+        }
+        "HSET" => Some(request.others().step_by(2).collect()),
+        _ => Some(request.others().collect()),
+    }
 }
 
 /// Visits the keys that are sent.
-fn each_key(line: &Line<'_>, visit: impl FnMut(&[u8])) {
+fn each_key<'a>(line: &Line<'a>, visit: impl FnMut(&'a [u8])) {
     match line.part {
         Some(keys) => {
             let keys = keys.iter().filter_map(|&key| line.request.entry(key).next());
@@ -80,14 +119,14 @@ fn each_key(line: &Line<'_>, visit: impl FnMut(&[u8])) {
 
 /// `EVALSHA`, the hash and the number of keys.
 const SCRIPT_ARGUMENTS: usize = 3;
-/// The number of collections, and the first part of each message.
-const SETTINGS_OF_ALL: usize = 2;
+/// The number of collections, the first part of each message, and the number of texts.
+const SETTINGS_OF_ALL: usize = 3;
 /// The channel, the first part of the message, and the entry in it.
 const SETTINGS_OF_AN_ENTRY: usize = 3;
 
 #[cfg(test)]
 mod tests {
-    use crate::changes::{ChangeFormat, Structure};
+    use crate::changes::ChangeFormat;
     use crate::request::Script;
     use crate::time::Wait;
 
@@ -116,22 +155,29 @@ mod tests {
         let (own, both) = (Some(Arc::new(publishing)), Some(Arc::new(both)));
         let entry = Request::write("SET").publishes(&own).key(b"d&&k").arg("v");
         let set = || Request::write("SET").publishes(&own).key(b"k").arg("v").arg("NX");
-        let mset = || Request::write("MSET").publishes(&own).key(b"a").arg("1").key(b"b").arg("2");
+        let mset = || {
+            let mset = Request::write("MSET").publishes(&own);
+            mset.key(b"d&&a").arg("1").key(b"d&&b").arg("2")
+        };
+        let unlink = Request::write("UNLINK").publishes(&own).key(b"d&&a").key(b"d&&a~rc:load");
         let moved = Request::write("LMOVE").publishes(&own).key(b"a").publishes(&both).key(b"b");
         let script = Request::script(&SCRIPT, 2).publishes(&own).key(b"a").key(b"b").arg("v");
         let sequences = "d&&~rc:sequences:dict";
         let own = "0 0 1 d&& dict";
         for (request, part, expected) in [
             (entry, None, format!("2 d&&k {sequences} SET v d&&~rc:changes:dict 1:k")),
-            (set(), None, format!("2 k {sequences} SET v NX {own} 1")),
-            (mset(), None, format!("3 a b {sequences} MSET 1 2 {own} 1")),
-            (mset(), Some(&[1][..]), format!("2 b {sequences} MSET 2 {own} 1")),
+            (set(), None, format!("2 k {sequences} SET v NX {own} 1 0")),
+            (mset(), None, format!("3 d&&a d&&b {sequences} MSET 1 2 {own} 1 1:a1:b 1")),
+            (mset(), Some(&[1][..]), format!("2 d&&b {sequences} MSET 2 {own} 1 0")),
+            (unlink, None, format!("3 d&&a d&&a~rc:load {sequences} UNLINK {own} 1  1")),
             (
                 moved.arg("LEFT").arg("RIGHT"),
                 None,
-                format!("4 a b {sequences} {sequences} LMOVE LEFT RIGHT {own} id 1 0 1 d&& dict 2"),
+                format!(
+                    "4 a b {sequences} {sequences} LMOVE LEFT RIGHT {own} id 1 0 1 d&& dict 2 0"
+                ),
             ),
-            (script, None, format!("3 a b {sequences} v {own} 1")),
+            (script, None, format!("3 a b {sequences} v {own} 1 0")),
         ] {
             let line = Line { part, ..Line::new(&request, Form::AsIs) };
             assert_eq!(shown(line), expected, "{request:?}");
@@ -140,7 +186,7 @@ mod tests {
         let line = Line { in_cluster: true, ..Line::new(&request, Form::AsIs) };
         let of_the_slot = request.publishing()[0].sequences(Some(key_slot(b"k")));
         let of_the_slot = String::from_utf8(of_the_slot).unwrap();
-        assert_eq!(shown(line), format!("2 k {of_the_slot} SET v NX {own} 1"));
+        assert_eq!(shown(line), format!("2 k {of_the_slot} SET v NX {own} 1 0"));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 -- Begins each script that publishes: what it is told, and how changes are noted.
 -- KEYS: the keys of the write, then the hash of sequences of each publishing collection.
 -- ARGV: the arguments of the write, then for each collection its ids of PyDict, their number, 1 or
--- 0 for PubSubDict, 1 or 0 for Own, its name and its structure; then the number of collections and
--- what messages begin with. Both tables are read from the end, so that those of the write remain.
+-- 0 for PubSubDict, 1 or 0 for Own, its name and its structure; then the number of collections,
+-- what messages begin with, texts, and their number. A text has a thousand of the items of a
+-- command as messages have them after their kind; all are empty if the client did not write them.
+-- Both tables are read from the end, so that those of the write remain.
 -- Reply: none; look.lua, run.lua, and command.lua or within.lua follow.
 local server = redis
 local function setting() return table.remove(ARGV) end
-local head, collections = setting(), {}
+local texts, collections = {}, {}
+for i = tonumber(setting()), 1, -1 do texts[i] = setting() end
+local head = setting()
 for i = 1, tonumber(setting()) do
   local collection = {ids = {}, sequences = table.remove(KEYS)}
   collection.kind = setting()
@@ -86,15 +90,28 @@ local function note(key, kind, bytes)
   note_all(collection, {bytes}, 0, {1}, {kind})
 end
 
+-- Notes all items of a command as one, if the client has written them and all change alike.
+local function note_alike(collection, there, kinds)
+  if not texts[1] or texts[1] == '' then return false end
+  for i = 2, #there do
+    if there[i] ~= there[1] then return false end
+  end
+  local kind = kinds[there[1]]
+  if kind then noted[collection] = {kind = kind} end
+  return true
+end
+
 local function note_items(key, items, there, kinds)
   local collection = owner(key)
-  if collection then note_all(collection, items, 0, there, kinds) end
+  if not collection or note_alike(collection, there, kinds) then return end
+  note_all(collection, items, 0, there, kinds)
 end
 
 -- What writes to a single dict has no keys without the mark but its entries.
 local function note_keys(keys, there, kinds)
-  local dict = #collections == 1 and collections[1]
-  if dict and dict.kind == 'dict' and not find(table.concat(keys, ' '), MARK, 1, true) then
+  local dict = #collections == 1 and collections[1].kind == 'dict' and collections[1]
+  if dict and note_alike(dict, there, kinds) then return end
+  if dict and not find(table.concat(keys, ' '), MARK, 1, true) then
     return note_all(dict, keys, #dict.name, there, kinds)
   end
   for i = 1, #keys do

@@ -8,12 +8,15 @@ local function message(collection, changes)
     server.call('HINCRBY', collection.sequences, collection.channel, -1)
     fail(reply)
   end
+  collection.published = true
 end
 
 local function publish_own(collection, changes)
-  for first = 1, changes.last, 2000 do
+  for _, text in ipairs(changes.kind and texts or {}) do
+    if text ~= '' then message(collection, changes.kind .. text) end
+  end
+  for first = 1, changes.last or 0, 2000 do
     message(collection, table.concat(changes, '', first, math.min(first + 1999, changes.last)))
-    collection.published = true
   end
 end
 
