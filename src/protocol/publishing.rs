@@ -10,7 +10,6 @@ use super::line::{Form, Line, decimal};
 use crate::changes;
 use crate::changes::{ChangePublishing, Structure};
 use crate::keys::{is_side_key, key_slot};
-use crate::request::Request;
 use crate::request::Source;
 
 /// The number of arguments besides those of `request` itself.
@@ -127,7 +126,7 @@ const SETTINGS_OF_AN_ENTRY: usize = 3;
 #[cfg(test)]
 mod tests {
     use crate::changes::ChangeFormat;
-    use crate::request::Script;
+    use crate::request::{Request, Script};
     use crate::time::Wait;
 
     use super::*;
