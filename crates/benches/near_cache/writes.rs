@@ -60,11 +60,10 @@ pub(crate) fn of_many(urls: &[&str; SERVERS_OF_MANY]) -> Vec<Contestant> {
             let entries = || entries.iter().map(|(key, value)| (key, value));
             (0..calls).for_each(|_| dict.insert_many(entries()).unwrap());
         };
-        Contestant::new(name, WRITES_OF_MANY, write).of_many(entries.len())
+        Contestant::new(name, WRITES_OF_MANY, write).of_many(MANY as usize)
     };
-    let [plain, own] = urls.map(|url| {
-        RedisDict::<u64, u64>::with_prefix(&Client::open(url).unwrap(), "key/")
-    });
+    let [plain, own] =
+        urls.map(|url| RedisDict::<u64, u64>::with_prefix(&Client::open(url).unwrap(), "key/"));
     vec![
         insert("insert_many of 1,000", plain),
         insert("publishing insert_many of 1,000", own.publishing(ChangeFormat::Own)),
