@@ -673,7 +673,7 @@ async fn many_changes_come_in_one_message<C: Kind>(client: C, name: &'static str
     let (mut of_hash, mut of_set) = (listen_to("hash", "hash"), listen_to("set", "set"));
     let mut of_list = listen_to("list", "list");
     // A third of the numbers below 990, which are written in an order that mixes them.
-    let is_old = |number: u64| number < 990 && number % 3 == 0;
+    let is_old = |number: u64| number < 990 && number.is_multiple_of(3);
     let written: Vec<u64> = (0..990).map(|number| number * 389 % 990).chain(0..10).collect();
     for others in [0, 3000] {
         let old = (0..990).filter(|&number| is_old(number)).chain(1000..1000 + others);
