@@ -18,7 +18,8 @@ fn main() {
 
     let servers: Vec<_> = (0..writes::SERVERS).map(|_| LocalServer::start().unwrap()).collect();
     let urls: Vec<_> = servers.iter().map(LocalServer::url).collect();
-    writes(&writes::contestants(&urls.try_into().unwrap()));
+    let of_many = writes::of_many(urls[..writes::SERVERS_OF_MANY].try_into().unwrap());
+    writes(&writes::contestants(urls[..].try_into().unwrap()), &of_many);
 }
 
 fn hits(contestants: &[Contestant]) {
@@ -55,7 +56,7 @@ fn hits(contestants: &[Contestant]) {
     section.finish();
 }
 
-fn writes(contestants: &[Contestant]) {
+fn writes(contestants: &[Contestant], of_many: &[Contestant]) {
     let mut section = Section::new("near-cache-writes", "Near caches: writes", WRITES);
     let mut table = Table::new("Microseconds for a write", ["", "time", "of a plain insert"]);
     let times = times(contestants, 1);
@@ -70,6 +71,14 @@ fn writes(contestants: &[Contestant]) {
             let by_hand = times.last().unwrap();
             section.compare("write and publish", name, writes::BY_HAND, &by_hand.over(time));
         }
+    }
+    section.tables.push(table);
+    let heads = ["", "nanoseconds", "of a plain insert_many"];
+    let mut table = Table::new("Writes of a thousand entries, for each entry", heads);
+    let times = self::times(of_many, 1);
+    for (Contestant { name, .. }, time) in of_many.iter().zip(&times) {
+        let ratio = Cell::measured(&time.over(&times[0]), 2);
+        table.rows.push(vec![(*name).into(), Cell::measured(time, 1), ratio]);
     }
     section.tables.push(table);
     section.finish();
