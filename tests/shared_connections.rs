@@ -95,6 +95,54 @@ fn a_large_reply_delays_no_other_call() {
 }
 
 #[test]
+fn a_value_that_was_large_is_read_apart_from_then_on() {
+    let value: &str = Box::leak(format!("$100000\r\n{}\r\n", "7".repeat(100_000)).into());
+    let was_read = AtomicBool::new(false);
+    let server = Scripted::answering(move |_, command| match &command[0][..] {
+        b"GET" if command[1].ends_with(b"large") => {
+            if was_read.swap(true, Ordering::SeqCst) {
+                Answer::Nothing
+            } else {
+                Answer::Say(value)
+            }
+        }
+        _ => silent_about_lists(command),
+    });
+    let server = server.unwrap();
+    let client = Client::builder(&server.url()).response_timeout(LATE).build().unwrap();
+    let dict: RedisDict<String, String> = RedisDict::new(&client, "d");
+    assert_eq!(dict.get("large").unwrap().unwrap().len(), 100_000);
+    thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| dict.get("large").unwrap_err());
+        }
+        assert!(eventually(|| server.connections() >= 5), "each has a connection");
+        let small = || (0..20).for_each(|_| assert_eq!(dict.get("a").unwrap().unwrap(), "7"));
+        let callers: Vec<_> = (0..THREADS).map(|_| scope.spawn(small)).collect();
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+        drop(server);
+    });
+}
+
+#[test]
+fn where_no_other_connection_can_be_made_all_share_those_that_there_are() {
+    let server = LocalServer::start_with(&["--maxclients", "1"]).unwrap();
+    let client = Client::open(server.url()).unwrap();
+    let dict: RedisDict<u64, u64> = RedisDict::new(&client, "few");
+    thread::scope(|scope| {
+        for thread in 0..THREADS as u64 {
+            let dict = &dict;
+            scope.spawn(move || {
+                for call in 0..50 {
+                    dict.insert(&thread, &call).unwrap();
+                    assert_eq!(dict.get(&thread).unwrap(), Some(call));
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn calls_on_a_silent_connection_fail_with_what_is_known_of_them() {
     let server = Scripted::answering(|_, command| silent_about_lists(command)).unwrap();
     let client = Client::builder(&server.url()).response_timeout(SHORT).shared_connections(1);

@@ -2,6 +2,7 @@
 
 mod connection;
 mod dedicated;
+mod large_keys;
 mod listener;
 mod node;
 mod pool;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::{RedisResult, Value};
 
 use super::dedicated::DedicatedConnections;
+use super::large_keys::{LARGEST, LargeKeys};
 use super::listener::{BlockingListening, listen};
 use super::pool::{Condition, Pool, PoolConnection, PoolSettings};
 use super::shared::{ConnectionKind, Exchanged, Failed, Replies, SharedConnections};
@@ -31,6 +32,7 @@ pub(crate) struct SharingNode {
     connector: Connector,
     /// Without these, each call uses a connection of its own.
     shared: Option<SharedConnections>,
+    large_keys: LargeKeys,
     pool: Pool,
     waiting: DedicatedConnections,
 }
@@ -42,6 +44,7 @@ impl Node for SharingNode {
         Self {
             connector,
             shared: settings.shared().map(SharedConnections::new),
+            large_keys: LargeKeys::new(),
             pool: Pool::new(settings),
             waiting: DedicatedConnections::default(),
         }
@@ -157,17 +160,21 @@ impl SharingNode {
     /// Sends `lines`, on a shared connection if they delay no others for long, and returns the
     /// replies. Repeatable commands are repeated once if the connection was stale.
     fn exchange(&self, lines: &[Line<'_>], deadline: Deadline) -> TransportResult<Replies> {
-        let replies = self.shared.as_ref().and_then(|shared| {
-            let size: usize = lines.iter().map(Line::size).sum();
-            let is_large = size > LARGEST_SHARED || lines.iter().any(Line::has_large_reply);
-            self.exchange_shared(shared, lines, is_large, deadline)
-        });
-        replies.unwrap_or_else(|| {
-            self.send(lines, deadline).and_then(Sent::finish).map(Replies::Several)
-        })
+        let pooled = || self.send(lines, deadline).and_then(Sent::finish).map(Replies::Several);
+        let Some(shared) = &self.shared else { return pooled() };
+        let size: usize = lines.iter().map(Line::size).sum();
+        let has_large_reply = |line| Line::has_large_reply(line) || self.large_keys.contains(line);
+        let is_large = size > LARGEST || lines.iter().any(has_large_reply);
+        let replies = self.exchange_shared(shared, lines, is_large, deadline);
+        let replies = replies.unwrap_or_else(pooled)?;
+        for (line, reply) in lines.iter().zip(replies.as_slice()) {
+            self.large_keys.record(line, reply);
+        }
+        Ok(replies)
     }
 
-    /// An exchange on a shared connection, if there is one for calls of this size.
+    /// An exchange on a shared connection, if there is one for calls of this size. Where none can be
+    /// made, another one that there is takes its place.
     fn exchange_shared(
         &self,
         shared: &SharedConnections,
@@ -176,6 +183,7 @@ impl SharingNode {
         deadline: Deadline,
     ) -> Option<TransportResult<Replies>> {
         let mut is_first = true;
+        let mut others = shared.len() - 1;
         loop {
             let (mut packed, expected) = (pack(lines), lines.len());
             let exchanged = if is_large {
@@ -189,6 +197,12 @@ impl SharingNode {
                     let is_misled = slice.iter().any(asks_to_reconnect)
                         && self.connector.retire_demoted(generation);
                     (is_misled && !fresh, were_refused(lines, slice), Ok(replies))
+                }
+                Err(Failed { fault: TransportError::Connect { .. }, .. })
+                    if others > 0 && shared.has_open() && !deadline.is_over() =>
+                {
+                    others -= 1;
+                    continue;
                 }
                 Err(Failed { fault, is_stale }) => {
                     let is_broken =
@@ -301,9 +315,6 @@ fn condition(result: &RedisResult<Vec<Value>>, retire_demoted: impl FnOnce() -> 
         Err(_) => Condition::Broken,
     }
 }
-
-/// Larger requests delay others for too long.
-const LARGEST_SHARED: usize = 64 * 1024;
 
 /// Returns whether a reply means that nothing of a transaction was applied.
 fn is_discarded(reply: &Value) -> bool {

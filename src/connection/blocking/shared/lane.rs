@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::call::{Call, Caller};
+use super::reach::Reach;
 use super::transport::Transport;
 use super::turn::Turn;
 use super::turns::{LeadNumber, Next, Turns};
@@ -18,6 +19,7 @@ pub(super) struct Lane<T: Transport> {
     turns: Lock<LaneTurns<T>>,
     /// Whether a caller leads, for a look without the lock.
     is_led: AtomicBool,
+    pub(super) reach: Reach,
     /// Counts what arrives.
     progress: Arc<AtomicU64>,
 }
@@ -32,6 +34,7 @@ impl<T: Transport> Lane<T> {
         Self {
             turns: Lock::new(Turns::new()),
             is_led: AtomicBool::new(false),
+            reach: Reach::new(),
             progress: Arc::default(),
         }
     }
@@ -58,6 +61,7 @@ impl<T: Transport> Lane<T> {
     /// Passes the lead on: to a caller whose call is in flight, or else to the one that has waited
     /// longest. Without any, the connection rests.
     pub(super) fn pass_on(&self, mut turn: Box<Turn<T>>, connector: &Connector) {
+        self.reach.set_open(turn.idle.is_some() || turn.busy.is_some());
         while !turn.calls.is_empty() {
             let callers: Vec<_> = turn.calls.iter().map(|call| call.caller.clone()).collect();
             for caller in callers {

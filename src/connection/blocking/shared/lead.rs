@@ -68,6 +68,7 @@ impl<T: Transport> Turn<T> {
         let (transport, fresh) = match usable {
             Ok(usable) => usable,
             Err(fault) => {
+                lane.reach.fail();
                 // This caller may only have had too little time.
                 if !deadline.is_over() {
                     lane.take_waiting(self.number, usize::MAX, &mut self.calls);

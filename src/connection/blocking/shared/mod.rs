@@ -7,6 +7,7 @@ mod lane;
 mod lead;
 #[cfg(test)]
 mod model;
+mod reach;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,8 @@ impl SharedConnections {
     }
 
     /// Sends `packed`, and returns this many replies. The first connection that is free is used; if
-    /// none is, threads are spread evenly.
+    /// none is, threads are spread evenly. While there are connections, those that could not be made
+    /// are left out for a while.
     pub(crate) fn exchange(
         &self,
         connector: &Connector,
@@ -47,14 +49,27 @@ impl SharedConnections {
         deadline: Deadline,
     ) -> Result<Exchanged, Failed> {
         let large = self.large.load(Ordering::Relaxed);
-        let mut lanes = self.lanes.iter().enumerate();
-        let free = lanes.find(|(place, lane)| *place != large && !lane.is_led());
-        let lane = free.map(|(_, lane)| lane).unwrap_or_else(|| {
-            let place = THREAD.with(|thread| *thread) % self.lanes.len();
-            let place = if place == large { place + 1 } else { place };
-            &self.lanes[place % self.lanes.len()]
+        let has_open = self.has_open();
+        let is_usable =
+            |place: usize| place != large && !(has_open && self.lanes[place].reach.has_failed());
+        let mut places = 0..self.lanes.len();
+        let free = places.find(|place| is_usable(*place) && !self.lanes[*place].is_led());
+        let place = free.unwrap_or_else(|| {
+            let first = THREAD.with(|thread| *thread);
+            let mut places = (first..).map(|place| place % self.lanes.len()).take(self.lanes.len());
+            places.clone().find(|place| is_usable(*place)).or(places.next()).unwrap_or_default()
         });
-        lane.exchange(connector, packed, expected, deadline)
+        self.lanes[place].exchange(connector, packed, expected, deadline)
+    }
+
+    /// How many connections there may be.
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Returns whether there is a connection.
+    pub(crate) fn has_open(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.reach.is_open())
     }
 
     /// Like `exchange`, for a large request or reply. It needs a connection that is free, and
