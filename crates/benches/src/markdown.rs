@@ -1,7 +1,5 @@
 //! Tables in Markdown, aligned for those who read them as they are.
 
-use crate::Cell;
-
 pub(crate) fn table(heads: &[String], rows: Vec<Vec<String>>) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -23,17 +21,6 @@ pub(crate) fn table(heads: &[String], rows: Vec<Vec<String>>) -> String {
     let rule = format!("|{}\n", rule.collect::<String>());
     let rows = rows.iter().map(|row| line(row));
     [line(heads), rule].into_iter().chain(rows).collect()
-}
-
-/// The median, and the spread of the rounds if there were several.
-pub(crate) fn cell(cell: &Cell) -> String {
-    match cell {
-        Cell::Text(text) => text.clone(),
-        Cell::Figure { median, decimals, .. } => {
-            let spread = cell.spread().map(|spread| format!(" ±{spread:.0} %"));
-            with_separators(*median, *decimals) + &spread.unwrap_or_default()
-        }
-    }
 }
 
 /// A figure with commas between thousands.

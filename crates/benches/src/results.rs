@@ -131,7 +131,7 @@ impl Table {
 
     /// Gives the title and the table in Markdown.
     pub fn to_markdown(&self) -> String {
-        let rows = self.rows.iter().map(|row| row.iter().map(markdown::cell).collect());
+        let rows = self.rows.iter().map(|row| row.iter().map(Cell::shown).collect());
         format!("{}:\n\n{}", self.title, markdown::table(&self.heads, rows.collect()))
     }
 }
@@ -149,6 +149,17 @@ impl Cell {
                 Some((high - low) / 2.0 / median * 100.0)
             }
             _ => None,
+        }
+    }
+
+    /// The median, and the spread of the rounds if there were several.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Figure { median, decimals, .. } => {
+                let spread = self.spread().map(|spread| format!(" ±{spread:.0} %"));
+                markdown::with_separators(*median, *decimals) + &spread.unwrap_or_default()
+            }
         }
     }
 
