@@ -53,8 +53,8 @@ pub enum Error {
         /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// No connection of the pool became free in time. Nothing was sent. Use a larger pool or fewer
-    /// threads.
+    /// No connection became free in time: all connections of the pool, or the shared ones, were in
+    /// use. Nothing was sent. Use more connections or fewer threads.
     #[non_exhaustive]
     PoolExhausted {
         /// The server's address, without user and password.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
 use super::slot::{Leaving, Received, Slot};
+use crate::connection::connector::Connector;
 use crate::connection::transport_error::TransportError;
 use crate::lock::Lock;
 
@@ -55,6 +56,7 @@ pub(super) type Outcome = Result<Exchanged, Failed>;
 /// A thread that waits for the outcome of a call, or for the lead `L`.
 pub(super) struct Caller<L> {
     thread: Thread,
+    since: Instant,
     slot: Lock<Slot<Outcome, L>>,
 }
 
@@ -65,7 +67,8 @@ impl<L> Call<L> {
             1 => Replies::One(Value::Nil),
             several => Replies::Several(Vec::with_capacity(several.min(ROOM_FOR_REPLIES))),
         };
-        let caller = Caller { thread: thread::current(), slot: Lock::new(Slot::new()) };
+        let (thread, since) = (thread::current(), Instant::now());
+        let caller = Caller { thread, since, slot: Lock::new(Slot::new()) };
         Self { caller: Arc::new(caller), packed, lacks: expected, replies }
     }
 
@@ -100,6 +103,12 @@ impl<L> Caller<L> {
         self.slot.lock().offer(lead)?;
         self.thread.unpark();
         Ok(())
+    }
+
+    /// The fault of a call whose time is over before it could be sent.
+    pub(super) fn exhausted(&self, connector: &Connector) -> TransportError {
+        let (address, waited) = (connector.address.clone(), self.since.elapsed());
+        TransportError::Exhausted { address, waited }
     }
 
     pub(super) fn take(&self) -> Option<Received<Outcome, L>> {

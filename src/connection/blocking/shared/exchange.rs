@@ -84,7 +84,7 @@ impl<T: Transport> Lane<T> {
             }
             match caller.leave() {
                 Some(Leaving::Unsent) => {
-                    let fault = TransportError::connect(&connector.address, timed_out());
+                    let fault = caller.exhausted(connector);
                     return Err(Failed { fault, is_stale: false });
                 }
                 Some(Leaving::Sent) => {

@@ -61,6 +61,10 @@ impl<T: Transport> Turn<T> {
         deadline: Deadline,
     ) -> RedisResult<()> {
         let Some(first) = self.first.take() else { return Ok(()) };
+        if deadline.is_over() {
+            first.fail(first.caller.exhausted(connector), false);
+            return Ok(());
+        }
         // A server that was silent has half of the time to accept a new connection.
         let limits = connector.limits(deadline);
         let limits = if self.is_silent { limits.halved() } else { limits };

@@ -158,6 +158,11 @@ fn is_reply(result: &Result<Vec<Value>, TransportError>, command: u8) -> bool {
     matches!(result, Ok(replies) if *replies == [Value::Int(command.into())])
 }
 
+/// Returns whether the call waited in vain for the connection, for at least `time`.
+fn is_exhausted(result: &Result<Vec<Value>, TransportError>, time: Duration) -> bool {
+    matches!(result, Err(TransportError::Exhausted { waited, .. }) if *waited >= time)
+}
+
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -257,14 +262,16 @@ fn a_call_that_was_not_sent_fails_as_such_and_never_is() {
         let leader = scope.spawn(|| setting.call(GATE, LONG));
         setting.wait_for_leader();
         // One that leaves at the head of those that wait, and one behind another call.
-        assert!(matches!(setting.call(6, SHORT), Err(TransportError::Connect { .. })));
+        assert!(is_exhausted(&setting.call(6, SHORT), SHORT));
         let next = scope.spawn(|| setting.call(7, LONG));
         setting.wait_for_waiting(2);
-        assert!(matches!(setting.call(8, SHORT), Err(TransportError::Connect { .. })));
+        assert!(is_exhausted(&setting.call(8, SHORT), SHORT));
         setting.open_gate.send(()).unwrap();
         assert!(is_reply(&leader.join().unwrap(), GATE));
         assert!(is_reply(&next.join().unwrap(), 7));
         assert!(is_reply(&setting.call(9, LONG), 9));
+        // One that leads without any time left.
+        assert!(is_exhausted(&setting.call(10, Duration::ZERO), Duration::ZERO));
     });
     assert_eq!(*setting.server.sent.lock(), [GATE, 7, 9]);
 }
