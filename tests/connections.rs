@@ -167,6 +167,9 @@ fn an_invalid_url_or_setting_is_rejected() {
         Client::builder(SERVER.url()).pool_size(0),
         Client::builder(SERVER.url()).pooled(0),
         Client::builder(SERVER.url()).shared_connections(0),
+        Client::builder(SERVER.url()).pool_size(u32::MAX),
+        Client::builder(SERVER.url()).pooled(65_536),
+        Client::builder(SERVER.url()).shared_connections(1025),
         Client::builder(SERVER.url()).connect_timeout(Duration::ZERO),
         Client::builder(SERVER.url()).response_timeout(Duration::ZERO),
         Client::builder(SERVER.url()).checkout_timeout(Duration::ZERO),
@@ -219,7 +222,8 @@ fn a_lazy_client_connects_at_its_first_call() {
 #[test]
 fn a_pool_in_full_use_is_an_error_after_the_checkout_timeout() {
     let proxy = Proxy::to(SERVER.port()).unwrap();
-    let builder = Client::builder(&proxy.url()).pooled(1).checkout_timeout(SHORT);
+    let builder = Client::builder(&proxy.url()).shared_connections(3).pooled(1).pool_size(20);
+    let builder = builder.checkout_timeout(SHORT);
     let client = builder.build().unwrap();
     let dict: RedisDict<u64, u64> = RedisDict::new(&client, "in-full-use");
     proxy.reset();
@@ -363,6 +367,15 @@ fn nothing_is_left_open_when_a_client_ends() {
     assert_eq!(info(&server, "connected_clients"), 3);
     drop((list, client));
     assert!(eventually(|| info(&server, "connected_clients") == 1));
+}
+
+#[test]
+fn a_builder_shows_its_numbers_of_connections() {
+    let builder = Client::builder("redis://localhost").pooled(4).shared_connections(3);
+    let shown = format!("{:?}", builder.pool_size(21));
+    for number in ["shared_connections: 3", "pool_size: 21", "pooled: None"] {
+        assert!(shown.contains(number), "{shown}");
+    }
 }
 
 fn assert_has_no_secret(shown: &impl std::fmt::Debug) {

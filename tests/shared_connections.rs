@@ -125,6 +125,21 @@ fn a_value_that_was_large_is_read_apart_from_then_on() {
 }
 
 #[test]
+fn the_last_of_shared_and_pooled_connections_decides() {
+    let server = Scripted::answering(|_, command| silent_about_lists(command)).unwrap();
+    let builder = Client::builder(&server.url()).pooled(1).shared_connections(1);
+    let client = builder.response_timeout(LATE).build().unwrap();
+    let list: RedisList<u64> = RedisList::new(&client, "l");
+    thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| list.range(..).unwrap_err());
+        }
+        assert!(eventually(|| server.connections() >= 5), "the pool has its default size");
+        drop(server);
+    });
+}
+
+#[test]
 fn where_no_other_connection_can_be_made_all_share_those_that_there_are() {
     let server = LocalServer::start_with(&["--maxclients", "1"]).unwrap();
     let client = Client::open(server.url()).unwrap();

@@ -21,9 +21,10 @@ pub struct ClientBuilder<C = Client> {
     user: Option<String>,
     password: Option<String>,
     database: Option<u32>,
-    /// `None` if no calls share a connection.
-    shared_connections: Option<u32>,
+    shared_connections: u32,
     pool_size: u32,
+    /// How many connections all calls use instead of these, each one of its own.
+    pooled: Option<u32>,
     #[cfg(feature = "r2d2-pool")]
     pool: Option<r2d2::Pool<redis::Client>>,
     checkout_timeout: Duration,
@@ -65,8 +66,9 @@ impl<C> ClientBuilder<C> {
             user: None,
             password: None,
             database: None,
-            shared_connections: Some(SHARED_CONNECTIONS),
+            shared_connections: SHARED_CONNECTIONS,
             pool_size: 10,
+            pooled: None,
             #[cfg(feature = "r2d2-pool")]
             pool: None,
             checkout_timeout: Duration::from_secs(5),
@@ -170,32 +172,41 @@ impl<C> ClientBuilder<C> {
 }
 
 impl ClientBuilder<Client> {
-    /// Sets how many connections to each server all threads share for calls with small requests and
-    /// replies. Defaults to 2. A program with one thread uses one.
+    /// Sets how many connections to each server all threads share, at most 1,024. Defaults to 2,
+    /// which suits up to hundreds of threads. More help if values are large or the server is far
+    /// away. A program with one thread uses one. Undoes [`pooled`](Self::pooled).
     ///
-    /// Calls that several threads make at the same time travel together. Waiting calls, and those
-    /// whose request or reply may be large, such as `HGETALL`, use connections of their own.
+    /// Calls that several threads make at the same time travel together, and a large reply delays
+    /// those behind it. So some calls are kept apart: waiting calls, requests of more than 64 KiB,
+    /// calls of more than 256 keys, fields or items, and those such as `HGETALL` that return a whole
+    /// collection or a page of it. That the reply to a `get` is large is not known in advance. The
+    /// client remembers keys whose last reply was larger than 64 KiB and keeps calls on them apart.
     pub fn shared_connections(mut self, connections: u32) -> Self {
-        self.shared_connections = Some(connections.min(MOST_SHARED_CONNECTIONS));
+        (self.shared_connections, self.pooled) = (connections, None);
         self
     }
 
-    /// Gives each call a connection of its own, one of at most this many to each server, instead of
-    /// [shared](Self::shared_connections) ones.
+    /// Gives each call a connection of its own, one of at most this many to each server. The number
+    /// is for all calls but waiting ones, and at most 65,535. It replaces
+    /// [`shared_connections`](Self::shared_connections), unless that is set later, and
+    /// [`pool_size`](Self::pool_size).
     pub fn pooled(mut self, connections: u32) -> Self {
-        (self.shared_connections, self.pool_size) = (None, connections);
+        self.pooled = Some(connections);
         self
     }
 
-    /// Sets the maximum number of connections per server for calls that do not wait and do not
-    /// [share](Self::shared_connections) a connection. Defaults to 10.
+    /// Sets the maximum number of connections to each server for calls that are kept apart from the
+    /// [shared](Self::shared_connections) ones, and for calls to several nodes of a cluster. At most
+    /// 65,535. Defaults to 10.
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections;
         self
     }
 
-    /// Uses a pool of your own, which may be shared with other code, for a single server. The URL
-    /// still serves for waiting calls and for the replacement of broken connections.
+    /// Uses a pool of your own, which may be shared with other code, for a single server. It takes
+    /// all calls but waiting ones, so [`shared_connections`](Self::shared_connections),
+    /// [`pooled`](Self::pooled) and [`pool_size`](Self::pool_size) do not apply. The URL still
+    /// serves for waiting calls and for the replacement of broken connections.
     ///
     /// Checkout follows the settings of that pool: without `test_on_check_out(false)` every call
     /// takes two round trips, and its time limits are its own.
@@ -217,10 +228,14 @@ impl ClientBuilder<Client> {
     }
 }
 
-/// Shows no URL: it may contain a password.
+/// Shows no URL and no password: a URL may contain one.
 impl<C> fmt::Debug for ClientBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
+            .field("shared_connections", &self.shared_connections)
+            .field("pool_size", &self.pool_size)
+            .field("pooled", &self.pooled)
+            .field("checkout_timeout", &self.checkout_timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .field("call_timeout", &self.call_timeout)
@@ -238,7 +253,9 @@ fn owned(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
 /// One more than keeps a server with one thread busy: while one batch is executed, the next is made.
 const SHARED_CONNECTIONS: u32 = 2;
 
+/// Places for connections are made in advance.
 const MOST_SHARED_CONNECTIONS: u32 = 1024;
+const MOST_POOLED_CONNECTIONS: u32 = 65_535;
 
 /// A century, short enough that times and limits can still be added to it.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

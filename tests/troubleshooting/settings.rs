@@ -65,6 +65,7 @@ fn of_builders(server: &LocalServer) -> Vec<Error> {
     let tls = || Client::builder("rediss://localhost/").lazy();
     vec![
         Client::builder(url).pool_size(0).build().unwrap_err(),
+        Client::builder(url).pooled(u32::MAX).build().unwrap_err(),
         Client::cluster(none).unwrap_err(),
         Client::cluster([url]).unwrap_err(),
         Client::cluster(["unix:///path"]).unwrap_err(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ClientBuilder, Named};
+use super::{ClientBuilder, MOST_POOLED_CONNECTIONS, MOST_SHARED_CONNECTIONS, Named};
 use crate::client::blocking::Client;
 #[cfg(feature = "async")]
 use crate::client::tokio::AsyncClient;
@@ -19,8 +19,8 @@ use crate::topology::{Discovery, Seeds, Sentinels, Servers, check_alike};
 impl ClientBuilder<Client> {
     /// Builds the client and, unless [`lazy`](Self::lazy), makes a first connection.
     pub fn build(self) -> Result<Client> {
-        let pools =
-            PoolSettings::new(self.shared_connections, self.pool_size, self.checkout_timeout);
+        let (shared, size) = self.connections();
+        let pools = PoolSettings::new(shared, size, self.checkout_timeout);
         #[cfg(feature = "r2d2-pool")]
         let pools = pools.with_pool_of_user(self.pool.clone());
         #[cfg(feature = "r2d2-pool")]
@@ -60,7 +60,12 @@ impl<C> ClientBuilder<C> {
             self.call_timeout,
             self.failover_timeout,
         ];
-        let has_none = self.pool_size == 0 || self.shared_connections == Some(0);
+        let (shared, size) = self.connections();
+        if shared > Some(MOST_SHARED_CONNECTIONS) || size > MOST_POOLED_CONNECTIONS {
+            let reason = "at most 1,024 connections to a server are shared, and 65,535 pooled";
+            return Err(Error::Configuration(reason.into()));
+        }
+        let has_none = shared == Some(0) || size == 0;
         if has_none || times.iter().any(Duration::is_zero) {
             let reason = "the numbers of connections and every time limit must be more than zero";
             return Err(Error::Configuration(reason.into()));
@@ -91,6 +96,14 @@ impl<C> ClientBuilder<C> {
             }
         };
         Ok(Router::new(servers))
+    }
+
+    /// Returns how many connections calls share, if they do, and the size of the pool.
+    fn connections(&self) -> (Option<u32>, u32) {
+        match self.pooled {
+            Some(size) => (None, size),
+            None => (Some(self.shared_connections), self.pool_size),
+        }
     }
 
     /// Returns the connectors to several servers, of which there is at least one.
