@@ -414,3 +414,21 @@ fn a_call_allocates_no_more_than_one_by_hand() {
     });
     assert!(ours <= theirs, "{ours} allocations, and {theirs} by hand");
 }
+
+#[test]
+fn no_connection_keeps_the_room_of_a_large_reply() {
+    const LARGE: usize = 20_000_000;
+    let builder = || Client::builder(SERVER.url());
+    for (name, builder) in [("shared", builder()), ("pooled", builder().pooled(1))] {
+        let client = builder.build().unwrap();
+        let dict: RedisDict<String, String> = RedisDict::new(&client, "room");
+        dict.insert("large", &"x".repeat(LARGE)).unwrap();
+        let read = || {
+            let both = (dict.deferred().get("large"), dict.deferred().get("small"));
+            let (large, small) = client.pipeline(both).unwrap();
+            assert_eq!((large.unwrap().unwrap().len(), small.unwrap()), (LARGE, None));
+        };
+        let kept = allocation_counter::measure(read).bytes_current;
+        assert!(kept < LARGE as i64 / 10, "{name}: {kept} bytes");
+    }
+}

@@ -1,6 +1,7 @@
 //! A connection that blocks its thread.
 
 use std::io::{self, Read, Write};
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) struct Connection {
     framing: Framing,
     /// How many bytes were read since the last complete reply.
     unfinished: usize,
+    /// Whether the parser has a buffer that grew for a large reply, and never shrinks.
+    has_grown: bool,
     /// Whether a reply without a request arrived.
     has_surplus: bool,
     /// Counts the reads that received something, for callers that wait for another one's.
@@ -49,6 +52,7 @@ impl Connection {
             parser: Parser::new(),
             framing: Framing::default(),
             unfinished: 0,
+            has_grown: false,
             has_surplus: false,
             progress: Arc::default(),
             generation,
@@ -79,8 +83,11 @@ impl Connection {
         let Self { stream, parser, framing, unfinished, progress, .. } = self;
         let counted = Counted { stream, framing, bytes: unfinished, progress };
         let reply = parser.parse_value(counted)?;
-        self.unfinished = 0;
         self.framing.take_reply();
+        self.has_grown |= mem::take(&mut self.unfinished) > LARGEST_KEPT;
+        if self.has_grown && self.framing.is_at_rest() {
+            (self.parser, self.has_grown) = (Parser::new(), false);
+        }
         Ok(reply)
     }
 
@@ -236,6 +243,9 @@ fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
 
 /// The interval at which a waiting connection checks whether it must ask the server.
 const ASK_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The buffer of the parser is given up after a reply of more bytes.
+const LARGEST_KEPT: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
