@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use redis_collections::{
     Applied, Client, Error, LocalServer, RedisDict, RedisHashDict, RedisList, Result,
 };
-use support::kinds::SERVER;
+use support::kinds::{CLUSTER, SERVER};
 use support::servers::Outcome;
 use support::servers::proxy::{Direction, Proxy};
 use support::servers::scripted::{Answer, Scripted};
@@ -151,6 +151,28 @@ fn where_no_other_connection_can_be_made_all_share_those_that_there_are() {
                 for call in 0..50 {
                     dict.insert(&thread, &call).unwrap();
                     assert_eq!(dict.get(&thread).unwrap(), Some(call));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn calls_to_several_nodes_never_wait_for_the_pool() {
+    const CALLS: u64 = 20;
+    let builder = Client::cluster_builder(CLUSTER.urls()).pool_size(1);
+    let client = builder.checkout_timeout(Duration::from_millis(1)).build().unwrap();
+    let dict: RedisDict<u64, u64> = RedisDict::new(&client, "several-nodes");
+    thread::scope(|scope| {
+        for thread in 0..THREADS as u64 {
+            let dict = &dict;
+            scope.spawn(move || {
+                let keys: Vec<u64> = (thread * 8..thread * 8 + 8).collect();
+                for call in 0..CALLS {
+                    let values: Vec<u64> = keys.iter().map(|key| key * CALLS + call).collect();
+                    dict.insert_many(keys.iter().zip(&values)).unwrap();
+                    let found = dict.get_many(&keys).unwrap();
+                    assert_eq!(found, values.into_iter().map(Some).collect::<Vec<_>>());
                 }
             });
         }

@@ -43,7 +43,7 @@ pub(crate) trait Node: Send + Sync + Sized + 'static {
     }
 
     /// Like `call_several`, for several nodes at the same time: a blocking node sends the commands
-    /// before this returns.
+    /// before this returns, if it has a connection for them.
     fn call_many(
         &self,
         lines: &[Line<'_>],

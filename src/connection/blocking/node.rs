@@ -75,8 +75,13 @@ impl Node for SharingNode {
         lines: &[Line<'_>],
         deadline: Deadline,
     ) -> impl Future<Output = TransportResult<Vec<Value>>> + Send {
-        let sent = self.send(lines, deadline);
-        async move { sent?.finish() }
+        let sent = self.send_ahead(lines, deadline);
+        async move {
+            match sent {
+                Some(sent) => sent?.finish(),
+                None => self.exchange(lines, deadline).map(Replies::into_vec),
+            }
+        }
     }
 
     fn call_alone(
@@ -145,12 +150,34 @@ impl SharingNode {
         lines: &'b [Line<'c>],
         deadline: Deadline,
     ) -> TransportResult<Sent<'a, 'b, 'c>> {
-        let packed = pack(lines);
-        let mut pooled = self.pool.lend(&self.connector, deadline)?;
+        self.send_on(self.pool.lend(&self.connector, deadline)?, lines, deadline)
+    }
+
+    /// Like `send`, unless that would wait for a connection that other calls use, although `lines`
+    /// could share one.
+    fn send_ahead<'a, 'b, 'c>(
+        &'a self,
+        lines: &'b [Line<'c>],
+        deadline: Deadline,
+    ) -> Option<TransportResult<Sent<'a, 'b, 'c>>> {
+        if self.shared.is_none() || self.are_large(lines) {
+            return Some(self.send(lines, deadline));
+        }
+        let lent = self.pool.try_lend(&self.connector, deadline)?;
+        Some(lent.and_then(|pooled| self.send_on(pooled, lines, deadline)))
+    }
+
+    fn send_on<'a, 'b, 'c>(
+        &'a self,
+        mut pooled: PoolConnection<'a>,
+        lines: &'b [Line<'c>],
+        deadline: Deadline,
+    ) -> TransportResult<Sent<'a, 'b, 'c>> {
         if deadline.is_over() {
             pooled.finish(Condition::Sound);
             return Err(TransportError::connect(&self.connector.address, timed_out()));
         }
+        let packed = pack(lines);
         let result = pooled.send(&packed);
         Ok(Sent { pooled, lines, packed, result })
     }
@@ -162,15 +189,19 @@ impl SharingNode {
     fn exchange(&self, lines: &[Line<'_>], deadline: Deadline) -> TransportResult<Replies> {
         let pooled = || self.send(lines, deadline).and_then(Sent::finish).map(Replies::Several);
         let Some(shared) = &self.shared else { return pooled() };
-        let size: usize = lines.iter().map(Line::size).sum();
-        let has_large_reply = |line| Line::has_large_reply(line) || self.large_keys.contains(line);
-        let is_large = size > LARGEST || lines.iter().any(has_large_reply);
-        let replies = self.exchange_shared(shared, lines, is_large, deadline);
+        let replies = self.exchange_shared(shared, lines, self.are_large(lines), deadline);
         let replies = replies.unwrap_or_else(pooled)?;
         for (line, reply) in lines.iter().zip(replies.as_slice()) {
             self.large_keys.record(line, reply);
         }
         Ok(replies)
+    }
+
+    /// Returns whether the requests or their replies may be too large to delay others.
+    fn are_large(&self, lines: &[Line<'_>]) -> bool {
+        let size: usize = lines.iter().map(Line::size).sum();
+        let has_large_reply = |line| Line::has_large_reply(line) || self.large_keys.contains(line);
+        size > LARGEST || lines.iter().any(has_large_reply)
     }
 
     /// An exchange on a shared connection, if there is one for calls of this size. Where none can be

@@ -100,15 +100,8 @@ impl Pool {
             Pool::Own(pool) => {
                 let timeout = within(pool.connection_timeout());
                 let slot = pool.get_timeout(timeout);
-                let mut slot = slot.map_err(|_| exhausted(timeout, connector))?;
-                let Usable { connection, fresh } =
-                    usable(slot.0.take(), connector, connector.limits(deadline))?;
-                Ok(PoolConnection {
-                    held: Held::Slot(slot, connection),
-                    connector,
-                    fresh,
-                    deadline,
-                })
+                let slot = slot.map_err(|_| exhausted(timeout, connector))?;
+                PoolConnection::of_slot(slot, connector, deadline)
             }
             #[cfg(feature = "r2d2-pool")]
             Pool::Given { pool, failed } => {
@@ -127,6 +120,25 @@ impl Pool {
                     }
                 }
             }
+        }
+    }
+
+    /// Like `lend`, unless all connections are in use. The user's pool is not for such calls.
+    pub(crate) fn try_lend<'a>(
+        &'a self,
+        connector: &'a Connector,
+        deadline: Deadline,
+    ) -> Option<TransportResult<PoolConnection<'a>>> {
+        match self {
+            Pool::Own(pool) => {
+                let has_room = || pool.state().connections < pool.max_size();
+                let slot = pool.try_get();
+                let slot =
+                    slot.or_else(|| has_room().then(|| pool.get_timeout(NEW_SLOT).ok())?)?;
+                Some(PoolConnection::of_slot(slot, connector, deadline))
+            }
+            #[cfg(feature = "r2d2-pool")]
+            Pool::Given { .. } => None,
         }
     }
 }
@@ -156,6 +168,19 @@ pub(crate) enum Condition {
     /// It leads to a server that is not, or no longer, the right one. Other connections may lead to
     /// the right one.
     Misled,
+}
+
+impl<'a> PoolConnection<'a> {
+    /// Connects a slot, if need be.
+    fn of_slot(
+        mut slot: r2d2::PooledConnection<Slots>,
+        connector: &'a Connector,
+        deadline: Deadline,
+    ) -> TransportResult<Self> {
+        let Usable { connection, fresh } =
+            usable(slot.0.take(), connector, connector.limits(deadline))?;
+        Ok(Self { held: Held::Slot(slot, connection), connector, fresh, deadline })
+    }
 }
 
 impl PoolConnection<'_> {
@@ -266,6 +291,9 @@ fn not_given(
 fn exhausted(waited: Duration, connector: &Connector) -> TransportError {
     TransportError::Exhausted { address: connector.address.clone(), waited }
 }
+
+/// How long r2d2's thread may take to create a slot, which it does at once.
+const NEW_SLOT: Duration = Duration::from_millis(20);
 
 /// Creates slots, which are empty at first.
 #[derive(Debug)]
