@@ -43,13 +43,22 @@ use crate::topology::{RouteVersion, Servers};
 /// All threads share two connections to a server
 /// ([`shared_connections`](crate::ClientBuilder::shared_connections)). Calls that are made at the
 /// same time travel together: one thread sends the commands of all that wait, and receives their
-/// replies. Nothing runs in the background, and a program with one thread opens one connection. A
-/// call whose request or reply may be large uses a connection that is free, or one of a pool. A
-/// blocking command uses a dedicated connection, so that waiting never delays other calls.
+/// replies. A program with one thread opens one connection. Commands that are sent together are
+/// answered in order, so a call whose request or reply may be large uses a connection that is free,
+/// or one of a pool ([`pool_size`](crate::ClientBuilder::pool_size)). So does a call to several
+/// nodes of a cluster, as far as connections of the pools are free. A blocking command uses a
+/// dedicated connection, so that waiting never delays other calls. Dedicated connections stay open
+/// for later waits; those unused for half a minute are closed when another wait ends.
 ///
-/// A connection that failed in any way is not used again, and the calls on it fail. A command that
-/// only reads is repeated once if a connection that was in use before turns out to be dead; a
-/// command that writes never is.
+/// No call needs a thread beside those of its callers. A client starts one thread, which only makes
+/// places in its pools and closes connections there that are old or long unused.
+///
+/// After a `fork` without `exec` a client must not be used on both sides: both would read from the
+/// same connections.
+///
+/// A connection that failed in any way is not used again, and all calls in flight on it fail. A
+/// command that only reads is repeated once if a connection that was in use before turns out to be
+/// dead; a command that writes never is.
 ///
 /// A server that refuses writes because it is a replica may have been the master when a connection
 /// to it was made, and its address may lead to another server now. Then all connections are

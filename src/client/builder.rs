@@ -178,9 +178,10 @@ impl ClientBuilder<Client> {
     ///
     /// Calls that several threads make at the same time travel together, and a large reply delays
     /// those behind it. So some calls are kept apart: waiting calls, requests of more than 64 KiB,
-    /// calls of more than 256 keys, fields or items, and those such as `HGETALL` that return a whole
-    /// collection or a page of it. That the reply to a `get` is large is not known in advance. The
-    /// client remembers keys whose last reply was larger than 64 KiB and keeps calls on them apart.
+    /// calls of more than 256 keys, fields or items, and those such as `HGETALL` that return a
+    /// whole collection or a page of it. That the reply to a `get` is large is not known in
+    /// advance. The client remembers keys whose last reply was larger than 64 KiB and keeps calls
+    /// on them apart.
     pub fn shared_connections(mut self, connections: u32) -> Self {
         (self.shared_connections, self.pooled) = (connections, None);
         self
@@ -196,8 +197,8 @@ impl ClientBuilder<Client> {
     }
 
     /// Sets the maximum number of connections to each server for calls that are kept apart from the
-    /// [shared](Self::shared_connections) ones, and for calls to several nodes of a cluster. At most
-    /// 65,535. Defaults to 10.
+    /// [shared](Self::shared_connections) ones, and for calls to several nodes of a cluster, which
+    /// share connections while none of these is free. At most 65,535. Defaults to 10.
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections;
         self

@@ -15,7 +15,7 @@ impl Client {
         Self::builder(url).build()
     }
 
-    /// Returns the settings of a client for a server: the pool, time limits, a name.
+    /// Returns the settings of a client for a server: numbers of connections, time limits, a name.
     pub fn builder(url: &str) -> ClientBuilder {
         ClientBuilder::one(url)
     }
@@ -23,8 +23,8 @@ impl Client {
     /// Connects to a cluster, given the URLs of some of its nodes.
     ///
     /// Every collection works as with one server. Commands for several nodes are sent to all of
-    /// them at the same time. A command whose keys lie in several slots fails before it is sent,
-    /// except for those of a `RedisDict` that can be divided.
+    /// them at the same time, as far as connections are free. A command whose keys lie in several
+    /// slots fails before it is sent, except for those of a `RedisDict` that can be divided.
     pub fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self> {
         Self::cluster_builder(urls).build()
     }
