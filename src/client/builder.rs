@@ -126,7 +126,8 @@ impl<C> ClientBuilder<C> {
     }
 
     /// Sets how long a call may take as a whole, on top of the time that it is to wait. This
-    /// includes connecting, redirects and retries, whatever the servers do. Defaults to 60 seconds.
+    /// includes connecting, redirects and retries, whatever the servers do. On a `Client`, a part of a
+    /// reply that has arrived by then is still read, for up to a second. Defaults to 60 seconds.
     pub fn call_timeout(mut self, time: Duration) -> Self {
         self.call_timeout = time.min(LONGEST);
         self
