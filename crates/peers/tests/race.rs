@@ -22,16 +22,24 @@ async fn without_a_cache_nothing_is_stale_and_every_read_asks_the_server() {
     }
 }
 
-/// A test for each of these caches, that nothing in it is stale after a race that it did run:
-/// values changed on the way to it, and it answered at least a third of the reads.
+/// A test for each of these caches, that nothing in it is stale after a race that it did run: it
+/// answered at least a third of the reads, and values changed on the way to it, in one of several
+/// tries.
 macro_rules! nothing_is_stale {
     ($($name:ident: $cache:ty,)*) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            for (race, outcome) in races::<$cache>().await {
-                assert_eq!(outcome.stale, 0, "{race:?}: {outcome:?}");
-                assert!(3 * outcome.asked < 2 * outcome.reads, "{race:?}: {outcome:?}");
-                assert!(outcome.refused > Some(0), "{race:?}: {outcome:?}");
+            for race in all_races() {
+                let mut tries = 0..TRIES;
+                loop {
+                    let outcome = race.run::<$cache>().await.unwrap();
+                    assert_eq!(outcome.stale, 0, "{race:?}: {outcome:?}");
+                    assert!(3 * outcome.asked < 2 * outcome.reads, "{race:?}: {outcome:?}");
+                    if outcome.refused > Some(0) {
+                        break;
+                    }
+                    assert!(tries.next().is_some(), "no value changed on its way: {race:?}");
+                }
             }
         }
     )*};
@@ -50,16 +58,22 @@ nothing_is_stale! {
         Near<Client, Keyspace>,
 }
 
+fn all_races() -> impl Iterator<Item = Race> {
+    let of_path = |path| READERS.into_iter().map(move |readers| Race { path, readers, keys: KEYS });
+    Path::ALL.into_iter().flat_map(of_path)
+}
+
 async fn races<C: Cached>() -> Vec<(Race, Outcome)> {
     let mut outcomes = Vec::new();
-    for path in Path::ALL {
-        for readers in READERS {
-            let race = Race { path, readers, keys: KEYS };
-            outcomes.push((race, race.run::<C>().await.unwrap()));
-        }
+    for race in all_races() {
+        let outcome = race.run::<C>().await.unwrap();
+        outcomes.push((race, outcome));
     }
     outcomes
 }
 
 /// Enough for some to become stale in every run.
 const KEYS: usize = 100;
+
+/// A busy machine may keep the readers from racing.
+const TRIES: usize = 10;
