@@ -174,7 +174,10 @@ impl InternalClient for AsyncClient {
     }
 
     fn ready<T: Send + 'static>(&self, result: Result<T>) -> ReplyFuture<'static, T> {
-        ReplyFuture(Reply::Ready(Some(result)))
+        match result {
+            Ok(value) => ReplyFuture(Reply::Ready(Some(value))),
+            Err(error) => ReplyFuture::running(std::future::ready(Err(error))),
+        }
     }
 
     async fn wait<F: Future<Output: Send> + Send>(
@@ -248,9 +251,10 @@ impl fmt::Debug for AsyncClient {
 #[must_use = "nothing is sent unless this is awaited"]
 pub struct ReplyFuture<'a, T>(Reply<'a, T>);
 
-/// A reply that is known, or a conversation that is still to run.
+/// A value that is known, or a conversation that is still to run. An error is as large as several
+/// values, and has no place of its own here.
 enum Reply<'a, T> {
-    Ready(Option<Result<T>>),
+    Ready(Option<T>),
     Running(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
 }
 
@@ -266,10 +270,13 @@ impl<T> Unpin for ReplyFuture<'_, T> {}
 impl<T> Future for ReplyFuture<'_, T> {
     type Output = Result<T>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         match &mut self.0 {
             Reply::Running(conversation) => conversation.as_mut().poll(context),
-            Reply::Ready(result) => result.take().map_or(Poll::Pending, Poll::Ready),
+            Reply::Ready(value) => {
+                value.take().map_or(Poll::Pending, |value| Poll::Ready(Ok(value)))
+            }
         }
     }
 }

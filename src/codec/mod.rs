@@ -85,6 +85,13 @@ pub trait Codec: Sized + 'static {
         None
     }
 
+    /// Returns the number whose decimal digits [`encode`](Self::encode) appends, without leading
+    /// zeros, if it appends those of a `u64`. A near cache then looks `value` up without encoding
+    /// it.
+    fn as_decimal(_value: &Self::Borrowed) -> Option<u64> {
+        None
+    }
+
     /// Reads one value that fills all of `bytes`.
     ///
     /// The bytes may come from an untrusted writer: this must not panic, nor recurse without a

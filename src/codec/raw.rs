@@ -21,6 +21,7 @@ impl Codec for Vec<u8> {
         Ok(())
     }
 
+    #[inline]
     fn as_bytes(value: &[u8]) -> Option<&[u8]> {
         Some(value)
     }
@@ -43,6 +44,7 @@ impl Codec for String {
         Ok(())
     }
 
+    #[inline]
     fn as_bytes(value: &str) -> Option<&[u8]> {
         Some(value.as_bytes())
     }
@@ -118,6 +120,11 @@ macro_rules! decimal_codecs {
             fn encode(value: &Self, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
                 bytes.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes());
                 Ok(())
+            }
+
+            #[inline]
+            fn as_decimal(value: &Self) -> Option<u64> {
+                (*value).try_into().ok()
             }
 
             fn decode(bytes: &[u8]) -> Result<Self, CodecError> {

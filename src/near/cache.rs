@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use super::key::{CacheKey, EntryKey, KeyRef};
 use super::lease::CacheLease;
 use super::shard::{Shard, Store};
 use super::stats::NearCacheStats;
@@ -13,9 +14,6 @@ use crate::lock::Lock;
 use crate::time::Completion;
 use crate::time::clock;
 use crate::topology::Topology;
-
-/// The name of an entry, as it is stored.
-pub(crate) type EntryKey = Box<[u8]>;
 
 /// The limits of a cache.
 #[derive(Debug, Clone)]
@@ -74,7 +72,7 @@ impl<V> Clone for ReadOutcome<V> {
 }
 
 /// The concurrent cache of the values.
-type ValueStore<V> = quick_cache::sync::Cache<EntryKey, CachedEntry<V>, Weigh>;
+type ValueStore<V> = quick_cache::sync::Cache<CacheKey, CachedEntry<V>, Weigh>;
 /// The reads in flight of one shard of the keys.
 type Reads<V> = Shard<EntryKey, Arc<Completion<ReadOutcome<V>>>>;
 
@@ -141,11 +139,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 
     /// The cached value of `key`, if it may be served.
-    pub(crate) fn lookup(&self, key: &[u8]) -> Option<Option<Arc<V>>> {
+    #[inline]
+    pub(crate) fn lookup(&self, key: KeyRef<'_>) -> Option<Option<Arc<V>>> {
         // The time must be read first: otherwise an invalidation could remove the value, and extend
         // the time, after the value was looked up.
         let served_until = self.served_until.load(Ordering::Acquire);
-        let kept = self.values.get(key)?;
+        let kept = self.values.get(&key)?;
         self.is_served(&kept, served_until).then(|| {
             self.hits.raise();
             kept.value
@@ -156,7 +155,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     pub(crate) fn all(&self) -> Vec<(EntryKey, Option<Arc<V>>)> {
         let served_until = self.served_until.load(Ordering::Acquire);
         let kept = self.values.iter().filter(|(_, kept)| self.is_served(kept, served_until));
-        kept.map(|(key, kept)| (key, kept.value)).collect()
+        kept.map(|(key, kept)| (key.into(), kept.value)).collect()
     }
 
     /// Returns whether a value may be served that was looked up after `served_until` was read.
@@ -168,7 +167,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// The number of milliseconds until the server removes the cached value of `key`, if one is
     /// cached and expires.
     pub(crate) fn left(&self, key: &[u8]) -> Option<u64> {
-        let expires = self.values.peek(key)?.expires?;
+        let expires = self.values.peek(&KeyRef::bytes(key))?.expires?;
         Some(expires.saturating_sub(clock::now()))
     }
 
@@ -306,11 +305,11 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
 impl<V> Store<EntryKey, CachedEntry<V>> for &ValueStore<V> {
     fn insert(&mut self, key: EntryKey, value: CachedEntry<V>) {
-        ValueStore::insert(self, key, value);
+        ValueStore::insert(self, key.into(), value);
     }
 
     fn remove(&mut self, key: &EntryKey) {
-        ValueStore::remove(self, key);
+        ValueStore::remove(self, &KeyRef::bytes(key));
     }
 }
 
@@ -321,11 +320,11 @@ pub(super) enum Weigh {
     Bytes,
 }
 
-impl<V> quick_cache::Weighter<EntryKey, CachedEntry<V>> for Weigh {
-    fn weight(&self, key: &EntryKey, kept: &CachedEntry<V>) -> u64 {
+impl<V> quick_cache::Weighter<CacheKey, CachedEntry<V>> for Weigh {
+    fn weight(&self, key: &CacheKey, kept: &CachedEntry<V>) -> u64 {
         match self {
             Weigh::Entries => 1,
-            Weigh::Bytes => key.len() as u64 + kept.size + OVERHEAD,
+            Weigh::Bytes => key.size() + kept.size + OVERHEAD,
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::cache::{Cache, CachedEntry, EntryKey, ReadOutcome};
+use super::cache::{Cache, CachedEntry, ReadOutcome};
+use super::key::EntryKey;
 use super::shard::BegunRead;
 use crate::time::Completion;
 

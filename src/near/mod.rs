@@ -6,6 +6,7 @@
 mod cache;
 mod fill;
 mod invalidation;
+mod key;
 mod lease;
 #[cfg(test)]
 mod model;
@@ -18,7 +19,8 @@ mod stats;
 mod striped_counter;
 
 pub(crate) use self::invalidation::{OwnWrites, ServerChanges};
-pub(crate) use cache::{Bounds, Cache, Capacity, EntryKey};
+pub(crate) use cache::{Bounds, Cache, Capacity};
+pub(crate) use key::{EntryKey, KeyRef};
 pub(crate) use reader::NearReader;
 pub(crate) use source::{Affected, EntrySource, Fetched, Lifetime, entry};
 pub use stats::NearCacheStats;

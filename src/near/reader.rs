@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::cache::{Cache, EntryKey, ReadOutcome};
+use super::cache::{Cache, ReadOutcome};
 use super::fill::{FillLeader, FillRole};
+use super::key::{EntryKey, KeyRef};
 use super::source::{EntrySource, Fetched, Lifetime};
 use crate::client::RoundTrips;
 use crate::codec::Codec;
@@ -61,7 +62,7 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
         let mut asked: Vec<(EntryKey, Option<FillLeader<V::Owned>>)> = Vec::new();
         let mut entries = Vec::with_capacity(keys.len());
         for key in keys {
-            entries.push(match self.cache.lookup(&key) {
+            entries.push(match self.cache.lookup(KeyRef::bytes(&key)) {
                 Some(found) => RequestedEntry::Found(found),
                 None => match self.cache.begin(key.clone()) {
                     FillRole::Alone if self.refuses => return Err(self.disconnected(&key)),

@@ -1,7 +1,7 @@
 //! The interface of cached collections: how entries are read from the server, and which changes
 //! affect them.
 
-use super::cache::EntryKey;
+use super::key::EntryKey;
 use crate::command::Command;
 use crate::command::Part;
 use crate::error::{Attempt, Result};

@@ -23,6 +23,10 @@ macro_rules! transparent {
                 <$codec as Codec>::as_bytes($lent(value))
             }
 
+            fn as_decimal(value: &$borrowed) -> Option<u64> {
+                <$codec as Codec>::as_decimal($lent(value))
+            }
+
             fn decode(bytes: &[u8]) -> Result<$owned, CodecError> {
                 <$codec as Codec>::decode(bytes).map(<$owned>::from)
             }

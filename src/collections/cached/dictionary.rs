@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::cacheable::Cacheable;
 use super::feed_options::{feed_options, forget_channel};
-use super::key_bytes::with_bytes;
+use super::key_bytes::{entry_key, look_up};
 use super::settings::{ChangeSource, NearCacheSettings};
 use super::source::DictSource;
 use crate::changes::ChangePublishing;
@@ -152,15 +152,9 @@ impl<D: Cacheable> Cached<D> {
     /// The value of `key`, from the cache if it is there. A miss takes one round trip, shared by
     /// all callers that ask for the same key at the same time.
     pub fn get(&self, key: &Sought<D>) -> Reply<D, Option<Arc<Stored<D>>>> {
-        let executor = self.collection.executor();
-        let look = |key: &[u8]| self.reader.cache().lookup(key).ok_or_else(|| EntryKey::from(key));
-        match with_bytes::<D::Key, _>(key, look) {
-            Ok(Ok(found)) => executor.ready(Ok(found)),
-            Ok(Err(key)) => {
-                let reader = self.reader.clone();
-                executor.converse(async move { Ok(reader.read(vec![key]).await?.pop().flatten()) })
-            }
-            Err(error) => executor.ready(Err(error)),
+        match self.peek(key) {
+            Some(found) => self.collection.executor().ready(Ok(found)),
+            None => self.load(key),
         }
     }
 
@@ -175,18 +169,17 @@ impl<D: Cacheable> Cached<D> {
     {
         let executor = self.collection.executor();
         let (mut values, mut missing) = (Vec::new(), Missing::default());
-        let cache = self.reader.cache();
         for key in keys {
-            let look = |key: &[u8]| cache.lookup(key).ok_or_else(|| EntryKey::from(key));
-            match with_bytes::<D::Key, _>(key.lend(), look) {
-                Ok(Ok(found)) => values.push(found),
-                Ok(Err(key)) => {
-                    missing.places.push(values.len());
-                    missing.keys.push(key);
-                    values.push(None);
+            let key = key.lend();
+            let found = self.peek(key);
+            if found.is_none() {
+                match entry_key::<D::Key>(key) {
+                    Ok(key) => missing.keys.push(key),
+                    Err(error) => return executor.ready(Err(error)),
                 }
-                Err(error) => return executor.ready(Err(error)),
+                missing.places.push(values.len());
             }
+            values.push(found.flatten());
         }
         if missing.keys.is_empty() {
             return executor.ready(Ok(values));
@@ -208,7 +201,7 @@ impl<D: Cacheable> Cached<D> {
     /// Returns whether `key` has a value, as [`get`](Self::get) finds it.
     pub fn contains_key(&self, key: &Sought<D>) -> Reply<D, bool> {
         let (executor, reader) = (self.collection.executor(), self.reader.clone());
-        let key = with_bytes::<D::Key, EntryKey>(key, |key| key.into());
+        let key = entry_key::<D::Key>(key);
         executor.converse(async move {
             let found = reader.read(vec![key?]).await?;
             Ok(found.iter().any(Option::is_some))
@@ -217,8 +210,9 @@ impl<D: Cacheable> Cached<D> {
 
     /// The cached state of `key`, without asking the server: `None` if there is nothing that may be
     /// served, `Some(None)` if the key is known to have no value.
+    #[inline]
     pub fn peek(&self, key: &Sought<D>) -> Option<Option<Arc<Stored<D>>>> {
-        with_bytes::<D::Key, _>(key, |key| self.reader.cache().lookup(key)).ok().flatten()
+        look_up::<D::Key, _>(key, |key| self.reader.cache().lookup(key))
     }
 
     /// All cached entries, without asking the server, in no order and in the form that
@@ -283,6 +277,14 @@ impl<D: Cacheable> Cached<D> {
     /// The counters of the cache so far.
     pub fn stats(&self) -> NearCacheStats {
         self.reader.cache().stats()
+    }
+
+    /// The value of a key that is not cached.
+    #[cold]
+    fn load(&self, key: &Sought<D>) -> Reply<D, Option<Arc<Stored<D>>>> {
+        let (executor, reader) = (self.collection.executor(), self.reader.clone());
+        let key = entry_key::<D::Key>(key);
+        executor.converse(async move { Ok(reader.read(vec![key?]).await?.pop().flatten()) })
     }
 
     async fn open(collection: D, settings: NearCacheSettings) -> Result<Self> {
