@@ -4,8 +4,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use redis_collections::{
-    AsyncClient, CachedDict, CachedHashDict, ChangeFormat, Client, Error, Json, LocalServer,
+    AsyncClient, CachedDict, CachedHashDict, ChangeFormat, Client, Codec, Error, Json, LocalServer,
     NearCacheSettings, RedisDict, RedisHashDict,
 };
 use support::contract::{contract, ok, settle};
@@ -28,6 +29,8 @@ contract! {
     a_value_that_cannot_be_decoded_is_not_kept,
     the_capacity_is_a_bound,
     keys_of_other_types_are_cached,
+    texts_that_look_like_numbers_are_cached,
+    a_hit_allocates_nothing,
     a_writer_message_removes_only_its_field,
     any_change_of_a_tracked_hash_removes_all_its_fields,
     a_key_can_be_forgotten_by_all_caches,
@@ -326,6 +329,61 @@ async fn keys_of_other_types_are_cached<C: Kind>(client: C, name: &'static str) 
     assert_eq!(ok!(cached.get(&-7)).as_deref(), Some(&vec![1, 2]));
     assert_eq!(cached.peek(&-7), Some(Some(vec![1, 2].into())));
     assert_eq!(cached.peek(&7), None);
+}
+
+async fn texts_that_look_like_numbers_are_cached<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+    let texts = ["0", "00", "7", "07", "+7", "-7", "7.0", "7a", "18446744073709551616"];
+    let values = (1..).zip(texts);
+    ok!(dict.insert_many(values.clone().map(|(value, text)| (text, value))));
+    for way in ways() {
+        let cached = ok!(dict.cached(way.clone().max_staleness(LATE)));
+        let of_numbers = ok!(dict.typed::<u64, u64>().cached(way.max_staleness(LATE)));
+        ok!(cached.preload());
+        for (value, text) in values.clone() {
+            kept!(cached, text, Some(value.into()));
+        }
+        kept!(of_numbers, &7, Some(3.into()));
+        let mut held: Vec<_> = cached.peek_all().into_iter().map(|(key, _)| key).collect();
+        held.sort();
+        let mut expected = texts;
+        expected.sort();
+        assert_eq!(held, expected);
+        ok!(dict.insert("7", &70));
+        wait_until!(ok!(of_numbers.get(&7)).as_deref() == Some(&70));
+        becomes(&cached, "7", Some(70)).await;
+        ok!(dict.insert("7", &3));
+        becomes(&cached, "7", Some(3)).await;
+    }
+}
+
+async fn a_hit_allocates_nothing<C: Kind>(client: C, name: &'static str) {
+    let dict: RedisDict<String, u64, C> = RedisDict::with_prefix(&client, name);
+    hits_allocate_nothing(&dict, "ann").await;
+    hits_allocate_nothing(&dict.typed::<Vec<u8>, u64>(), b"bytes").await;
+    hits_allocate_nothing(&dict.typed::<u64, u64>(), &u64::MAX).await;
+    hits_allocate_nothing(&dict.typed::<i64, u64>(), &-7).await;
+    hits_allocate_nothing(&dict.typed::<Json<bool>, u64>(), &true).await;
+}
+
+async fn hits_allocate_nothing<K, C>(dict: &RedisDict<K, u64, C>, key: &K::Borrowed)
+where
+    K: Codec,
+    C: Kind,
+{
+    ok!(dict.insert(key, &36));
+    let cached = ok!(dict.cached(NearCacheSettings::tracking().max_staleness(LATE)));
+    kept!(cached, key, Some(36.into()));
+    let counted = (0..5).map(|_| {
+        let mut found = None;
+        let counts = allocation_counter::measure(|| {
+            found = C::settle(cached.get(key)).now_or_never();
+        });
+        assert_eq!(found.expect("a reply at once").expect("a value").as_deref(), Some(&36));
+        counts.count_total
+    });
+    // The first may prepare what its thread keeps.
+    assert_eq!(counted.min(), Some(0));
 }
 
 async fn a_writer_message_removes_only_its_field<C: Kind>(client: C, name: &'static str) {

@@ -144,10 +144,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
         // The time must be read first: otherwise an invalidation could remove the value, and extend
         // the time, after the value was looked up.
         let served_until = self.served_until.load(Ordering::Acquire);
-        let kept = self.values.get(&key)?;
-        self.is_served(&kept, served_until).then(|| {
+        let mut kept = self.values.get(&key);
+        let kept = kept.as_mut()?;
+        self.is_served(kept, served_until).then(|| {
             self.hits.raise();
-            kept.value
+            // The rest need not be moved.
+            kept.value.take()
         })
     }
 

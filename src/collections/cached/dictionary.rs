@@ -150,7 +150,8 @@ impl<V: Codec<Owned: Sync>, E: RoundTrips> CachedDict<Vec<u8>, V, E> {
 
 impl<D: Cacheable> Cached<D> {
     /// The value of `key`, from the cache if it is there. A miss takes one round trip, shared by
-    /// all callers that ask for the same key at the same time.
+    /// all callers that ask for the same key at the same time. An `AsyncClient` looks into the cache
+    /// as it makes the future.
     pub fn get(&self, key: &Sought<D>) -> Reply<D, Option<Arc<Stored<D>>>> {
         match self.peek(key) {
             Some(found) => self.collection.executor().ready(Ok(found)),
