@@ -80,12 +80,6 @@ impl LastUse {
         self.time.elapsed()
     }
 
-    /// Counts a reply that arrived at this time as a use.
-    #[cfg(feature = "async")]
-    pub(crate) fn extend(&mut self, arrival: Instant) {
-        self.time = self.time.max(arrival);
-    }
-
     /// Returns whether the connection can be trusted to be alive.
     pub(crate) fn is_recent(&self, connector: &Connector) -> bool {
         self.failures == connector.failures() && self.time.elapsed() < IDLE_BEFORE_PROBE

@@ -1,6 +1,6 @@
 //! The connection to one server that all calls of an async client share, one for each runtime.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -13,9 +13,8 @@ use tokio::time::timeout;
 use super::connecting::Purpose;
 use super::connection::AsyncConnection;
 use crate::connection::connector::{Connector, timed_out};
-use crate::connection::idle::LastUse;
+use crate::connection::idle::IDLE_BEFORE_PROBE;
 use crate::connection::transport_error::{TransportError, TransportResult};
-use crate::lock::Lock;
 use crate::time::Deadline;
 
 /// A connection that is made when it is needed, and again when it failed. Each runtime has one of
@@ -23,7 +22,8 @@ use crate::time::Deadline;
 /// runs.
 pub(crate) struct Multiplexed {
     pub(crate) connector: Connector,
-    state: Lock<Connections>,
+    /// Calls only read it, so that none waits for another.
+    state: RwLock<Connections>,
 }
 
 /// The connections of all runtimes.
@@ -42,8 +42,18 @@ struct RuntimeConnection {
 
 /// The state of a runtime's connection.
 enum ConnectionState {
-    Connecting { attempt: u64, generation: usize, connected: Connecting, task: AbortHandle },
-    Ready { connection: AsyncConnection, last_use: LastUse, probe: Option<PendingProbe> },
+    Connecting {
+        attempt: u64,
+        generation: usize,
+        connected: Connecting,
+        task: AbortHandle,
+    },
+    Ready {
+        connection: AsyncConnection,
+        /// How many connections had failed when this one was last known to be alive.
+        failures: usize,
+        probe: Option<PendingProbe>,
+    },
 }
 
 /// The probe of an idle connection. Like connecting, it continues in a task when callers are
@@ -56,23 +66,21 @@ type Connecting = Shared<BoxFuture<'static, TransportResult<AsyncConnection>>>;
 
 impl Multiplexed {
     pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector, state: Lock::default() }
+        Self { connector, state: RwLock::default() }
     }
 
     /// Returns the connection of this runtime, if it was used recently. This counts as its use.
     pub(super) fn recently_used(&self) -> Option<AsyncConnection> {
         let runtime = Handle::try_current().ok()?.id();
-        let mut state = self.state();
-        let entry = state.runtimes.iter_mut().find(|entry| entry.runtime == runtime)?;
-        let ConnectionState::Ready { connection, last_use, .. } = &mut entry.state else {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = state.runtimes.iter().find(|entry| entry.runtime == runtime)?;
+        let ConnectionState::Ready { connection, failures, .. } = &entry.state else {
             return None;
         };
-        last_use.extend(connection.outstanding().last_arrival());
-        if !connection.is_current(&self.connector) || !last_use.is_recent(&self.connector) {
-            return None;
-        }
-        *last_use = LastUse::now(&self.connector);
-        Some(connection.clone())
+        let is_trusted = connection.is_current(&self.connector)
+            && *failures == self.connector.failures()
+            && connection.outstanding().is_used_again_within(IDLE_BEFORE_PROBE);
+        is_trusted.then(|| connection.clone())
     }
 
     /// Returns the connection, and whether it is new. An idle one is not trusted to be alive: until
@@ -97,15 +105,7 @@ impl Multiplexed {
         if deadline.is_over() {
             return Err(self.connector.late());
         }
-        let mut state = self.state();
-        for entry in &mut state.runtimes {
-            if let ConnectionState::Ready { connection: ready, last_use, .. } = &mut entry.state
-                && ready.is(&connection)
-            {
-                *last_use = LastUse::now(&self.connector);
-            }
-        }
-        drop(state);
+        self.trust(&connection);
         Ok((connection, fresh))
     }
 
@@ -143,13 +143,25 @@ impl Multiplexed {
     /// Records the outcome of a probe.
     fn record_probe(&self, connection: &AsyncConnection, is_alive: bool) {
         for entry in &mut self.state().runtimes {
-            if let ConnectionState::Ready { connection: ready, last_use, probe } = &mut entry.state
+            if let ConnectionState::Ready { connection: ready, probe, .. } = &mut entry.state
                 && ready.is(connection)
             {
                 *probe = None;
-                if is_alive {
-                    *last_use = LastUse::now(&self.connector);
-                }
+            }
+        }
+        if is_alive {
+            self.trust(connection);
+        }
+    }
+
+    /// Records that the connection is alive, and used now.
+    fn trust(&self, connection: &AsyncConnection) {
+        connection.outstanding().count_use();
+        for entry in &mut self.state().runtimes {
+            if let ConnectionState::Ready { connection: ready, failures, .. } = &mut entry.state
+                && ready.is(connection)
+            {
+                *failures = self.connector.failures();
             }
         }
     }
@@ -230,9 +242,10 @@ impl Multiplexed {
         let Some(place) = state.runtimes.iter().position(is_it) else { return };
         match connection.cloned() {
             Some(connection) => {
-                let last_use = LastUse::now(&self.connector);
+                connection.outstanding().count_use();
+                let failures = self.connector.failures();
                 state.runtimes[place].state =
-                    ConnectionState::Ready { connection, last_use, probe: None };
+                    ConnectionState::Ready { connection, failures, probe: None };
             }
             None => drop(state.runtimes.swap_remove(place)),
         }
@@ -255,7 +268,7 @@ impl Multiplexed {
         connection.has_ended() || self.connector.retire_demoted(connection.generation())
     }
 
-    fn state(&self) -> MutexGuard<'_, Connections> {
-        self.state.lock()
+    fn state(&self) -> RwLockWriteGuard<'_, Connections> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

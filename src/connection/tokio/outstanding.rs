@@ -29,8 +29,9 @@ pub(crate) struct Outstanding {
     /// the socket had refused them.
     progress: AtomicU64,
     opened: Instant,
-    /// How many microseconds after `opened` bytes arrived last.
-    last_arrival: AtomicU64,
+    /// How many microseconds after `opened` a call began or bytes arrived last, within one
+    /// millisecond.
+    last_use: AtomicU64,
     /// How many ticks of the watcher there were.
     ticks: AtomicU32,
     /// How many ticks there had been when the latest progress was made.
@@ -78,7 +79,7 @@ impl Outstanding {
             has_ended: AtomicBool::new(false),
             progress: AtomicU64::new(0),
             opened: Instant::now(),
-            last_arrival: AtomicU64::new(0),
+            last_use: AtomicU64::new(0),
             ticks: AtomicU32::new(0),
             ticks_at_progress: AtomicU32::new(0),
             max_ticks,
@@ -106,13 +107,35 @@ impl Outstanding {
     /// Records that bytes have arrived.
     pub(crate) fn count_arrival(&self) {
         self.count_progress();
-        let time = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.last_arrival.store(time, Ordering::Relaxed);
+        self.count_use();
     }
 
-    /// When bytes arrived last, or the connection was opened.
-    pub(crate) fn last_arrival(&self) -> Instant {
-        self.opened + Duration::from_micros(self.last_arrival.load(Ordering::Relaxed))
+    /// Records that a call begins, or that bytes have arrived.
+    pub(crate) fn count_use(&self) {
+        self.used_at(self.now());
+    }
+
+    /// Returns whether the last use was less than `time` ago. If so, this counts as a use.
+    pub(crate) fn is_used_again_within(&self, time: Duration) -> bool {
+        let now = self.now();
+        let last_use = self.last_use.load(Ordering::Relaxed);
+        let is_recent = u128::from(now.saturating_sub(last_use)) < time.as_micros();
+        if is_recent {
+            self.used_at(now);
+        }
+        is_recent
+    }
+
+    /// Threads that share the connection would write to the same cache line with each call.
+    fn used_at(&self, time: u64) {
+        if time > self.last_use.load(Ordering::Relaxed).saturating_add(PRECISION) {
+            self.last_use.store(time, Ordering::Relaxed);
+        }
+    }
+
+    /// How many microseconds the connection has been open.
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn progress(&self) -> u64 {
@@ -278,6 +301,9 @@ thread_local! {
 }
 
 const SHARDS: usize = 16;
+
+/// How many microseconds a recorded use may be too early.
+const PRECISION: u64 = 1000;
 
 /// How many ticks there are within the shortest limit: a call takes up to a quarter longer.
 pub(crate) const TICKS_PER_LIMIT: u32 = 4;
