@@ -12,8 +12,8 @@ use std::io;
 pub(crate) struct Framing {
     /// The length of the current line so far.
     line: usize,
-    /// The type of the current line and its text, as far as it is kept.
-    head: [u8; HEAD],
+    /// The beginning of the current line, if that has arrived in part.
+    head: [u8; KEPT],
     /// Whether the previous byte may be the first half of a line's end.
     has_return: bool,
     /// How many bytes of a bulk string, including its end, are still to come.
@@ -63,9 +63,7 @@ impl Framing {
 
     /// Appends a part of the current line, which ends at most once, with the part.
     fn extend_line(&mut self, part: &[u8]) -> io::Result<()> {
-        for (kept, byte) in self.head.iter_mut().skip(self.line).zip(part) {
-            *kept = *byte;
-        }
+        let before = self.line;
         self.line += part.len();
         if self.line > LONGEST_LINE {
             return Err(unbounded("a line of the reply has no end"));
@@ -76,46 +74,69 @@ impl Framing {
             _ => false,
         };
         self.has_return = part.ends_with(b"\r");
+        // Nearly every line arrives whole. Nothing of it needs to be kept.
+        if is_end && before == 0 {
+            return announced(part).map(|announced| self.end_line(announced));
+        }
+        for (kept, byte) in self.head.iter_mut().skip(before).zip(part) {
+            *kept = *byte;
+        }
         if is_end {
-            let Announced { payload, elements, is_attribute } = self.announced()?;
-            self.payload = payload;
-            let lacks = self.lacks.max(1).saturating_add(elements);
-            self.lacks = lacks - u64::from(!is_attribute);
-            self.replies = self.replies.saturating_add(u64::from(self.lacks == 0));
-            self.line = 0;
+            let announced = announced(&self.head[..self.line.min(KEPT)])?;
+            self.end_line(announced);
         }
         Ok(())
     }
 
-    /// Returns what follows a complete line: the bytes of a bulk string with its end, or elements.
-    /// Refuses lengths that no server announces.
-    fn announced(&self) -> io::Result<Announced> {
-        let kind = self.head[0];
-        let nothing = Announced { is_attribute: kind == b'|', ..Announced::default() };
-        if !b"$!=*~%>|".contains(&kind) {
-            return Ok(nothing);
-        }
-        let is_bulk = b"$!=".contains(&kind);
-        let absurd = || Err(unbounded("the reply announces an absurd length"));
-        // The parser would accept blanks around the number.
-        let Some(line) = self.head.get(..self.line) else { return absurd() };
-        let [_, digits @ .., b'\r', b'\n'] = line else { return Ok(nothing) };
-        let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.trim().parse().ok());
-        match length {
-            // Nil.
-            Some(-1) if matches!(kind, b'$' | b'*') => Ok(nothing),
-            // The parser takes some of these for huge numbers, and others for nil.
-            Some(..0) => absurd(),
-            Some(LONGEST_BULK..) if is_bulk => absurd(),
-            Some(length) if is_bulk => Ok(Announced { payload: length as u64 + 2, ..nothing }),
-            Some(pairs) if matches!(kind, b'%' | b'|') => {
-                Ok(Announced { elements: (pairs as u64).saturating_mul(2), ..nothing })
-            }
-            Some(elements) => Ok(Announced { elements: elements as u64, ..nothing }),
-            // The parser refuses it.
-            None => Ok(nothing),
-        }
+    /// Begins what a complete line announced.
+    fn end_line(&mut self, announced: Announced) {
+        let Announced { payload, elements, is_attribute } = announced;
+        self.payload = payload;
+        let lacks = self.lacks.max(1).saturating_add(elements);
+        self.lacks = lacks - u64::from(!is_attribute);
+        self.replies = self.replies.saturating_add(u64::from(self.lacks == 0));
+        self.line = 0;
     }
+}
+
+/// Returns what follows a complete line: the bytes of a bulk string with its end, or elements.
+/// Refuses lengths that no server announces.
+fn announced(line: &[u8]) -> io::Result<Announced> {
+    let kind = line.first().copied().unwrap_or_default();
+    let nothing = Announced { is_attribute: kind == b'|', ..Announced::default() };
+    if !b"$!=*~%>|".contains(&kind) {
+        return Ok(nothing);
+    }
+    let is_bulk = b"$!=".contains(&kind);
+    let absurd = || Err(unbounded("the reply announces an absurd length"));
+    if line.len() > LONGEST_HEADER {
+        return absurd();
+    }
+    let [_, digits @ .., b'\r', b'\n'] = line else { return Ok(nothing) };
+    match number(digits) {
+        // Nil.
+        Some(-1) if matches!(kind, b'$' | b'*') => Ok(nothing),
+        // The parser takes some of these for huge numbers, and others for nil.
+        Some(..0) => absurd(),
+        Some(LONGEST_BULK..) if is_bulk => absurd(),
+        Some(length) if is_bulk => Ok(Announced { payload: length as u64 + 2, ..nothing }),
+        Some(pairs) if matches!(kind, b'%' | b'|') => {
+            Ok(Announced { elements: (pairs as u64).saturating_mul(2), ..nothing })
+        }
+        Some(elements) => Ok(Announced { elements: elements as u64, ..nothing }),
+        // The parser refuses it.
+        None => Ok(nothing),
+    }
+}
+
+/// Reads a number. This runs for each reply in the one task of a connection, so that few digits
+/// have a short path.
+fn number(digits: &[u8]) -> Option<i64> {
+    if matches!(digits.len(), 1..=FEW_DIGITS) && digits.iter().all(u8::is_ascii_digit) {
+        return Some(digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')));
+    }
+    // The parser would accept blanks around the number.
+    std::str::from_utf8(digits).ok().and_then(|digits| digits.trim().parse().ok())
 }
 
 fn unbounded(reason: &'static str) -> io::Error {
@@ -123,7 +144,13 @@ fn unbounded(reason: &'static str) -> io::Error {
 }
 
 /// Room for the type, an `i64` and the end of a line.
-const HEAD: usize = 24;
+const LONGEST_HEADER: usize = 24;
+
+/// One byte more tells a longer line.
+const KEPT: usize = LONGEST_HEADER + 1;
+
+/// So few that no number is too large.
+const FEW_DIGITS: usize = 9;
 
 /// Lines are statuses, numbers and errors. The longest that servers produce repeat a part of a
 /// command or of a script's error.
