@@ -30,7 +30,8 @@ pub struct QueueStats {
     pub delayed: usize,
     /// Jobs in the dead-letter queue.
     pub dead: usize,
-    /// Consumers that hold a lease, or lost theirs recently.
+    /// Consumers that hold a lease, and those that lost theirs, until another consumer takes over
+    /// their jobs. So it may be more than 0 while no worker runs.
     pub consumers: usize,
     /// Whether the queue is paused.
     pub paused: bool,

@@ -49,8 +49,9 @@ pub struct ClaimedJob<T: Codec> {
 }
 
 impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
-    /// The consumers that hold a lease or lost theirs recently, each with up to `most` of the jobs
-    /// that it has claimed. A script, O(consumers), and `LRANGE` for each consumer, O(most).
+    /// The consumers that hold a lease, and those that lost theirs, until another one takes over
+    /// their jobs: each with up to `most` of the jobs that it has claimed. A script, O(consumers),
+    /// and `LRANGE` for each consumer, O(most).
     ///
     /// Consumers and jobs are not read at one moment: a job may be missing, or appear twice.
     pub fn consumers(&self, most: usize) -> E::Reply<Vec<ConsumerState<T>>> {
