@@ -115,9 +115,7 @@ impl Connector {
         let mut stream = stream::open(self, outstanding.clone(), silence).await?;
         let greeted = outstanding.unless_silent(silence, greet(&mut stream)).await?;
         greeted.map_err(|error| self.explain(error.into()))?;
-        let config = AsyncConnectionConfig::new()
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(LARGEST_BATCH);
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (config, at_end) = match purpose {
             Purpose::Pushes(sender, at_end) => (config.set_push_sender(sender), Some(at_end)),
             _ => (config, None),
@@ -216,9 +214,6 @@ impl Drop for EndMarker {
 pub(crate) fn keeps_time() -> bool {
     catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok()
 }
-
-/// How many calls may wait to be sent. Beyond that, callers are put to sleep and woken once more.
-const LARGEST_BATCH: usize = 1024;
 
 const NO_TIME: &str =
     "an async client works within a tokio runtime that was built with `enable_all`";
