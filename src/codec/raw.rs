@@ -174,6 +174,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_decimal_is_what_is_written() {
+        fn check<C: Codec<Borrowed = C>>(value: C, expected: Option<u64>) {
+            let mut bytes = Vec::new();
+            C::encode(&value, &mut bytes).expect("a number is written");
+            assert_eq!(C::as_decimal(&value), expected);
+            if let Some(number) = expected {
+                assert_eq!(bytes, number.to_string().as_bytes());
+            }
+        }
+        check(0_u8, Some(0));
+        check(u64::MAX, Some(u64::MAX));
+        check(i64::MAX, Some(i64::MAX as u64));
+        check(-1_i8, None);
+        check(u128::from(u64::MAX), Some(u64::MAX));
+        check(u128::from(u64::MAX) + 1, None);
+        check(7.0_f64, None);
+    }
+
+    #[test]
     fn an_error_does_not_repeat_the_undecodable_bytes() {
         let secret = b"s3cret";
         for error in [
