@@ -98,7 +98,7 @@ async fn settings_are_refused<C: Kind>(server: &LocalServer, node: &LocalServer)
         (C::builder(&format!("{url}99")), "out of range"),
         (C::builder(&format!("{url}99?protocol=resp3")), "out of range"),
         (C::builder(url).database(u32::MAX), "out of range"),
-        (C::builder(&format!("{}1", node.url())), "not allowed in cluster mode"),
+        (C::builder(&format!("{}1", node.url())), "refused to switch database"),
         (C::builder(url).name("with spaces"), "name"),
         (C::builder(&format!("redis://mute@127.0.0.1:{port}")).name("n"), "NOPERM"),
         (C::builder(&format!("redis://poor@127.0.0.1:{port}/1")), "NOPERM"),
