@@ -158,6 +158,7 @@ impl<T: Transport> Lane<T> {
     }
 }
 
+/// With fewer calls at a time, a caller that yields is seldom spared its sleep.
 const MANY: usize = 4;
 
 fn abandoned() -> redis::RedisError {
