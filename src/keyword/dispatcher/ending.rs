@@ -43,6 +43,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
 
     /// Refuses the requests that have not begun, as long as the server is reachable.
     pub(super) async fn refuse_all_at_shutdown<X: RoundTrips>(&self, executor: &X) {
+        let _taking = self.life.taking();
         for state in self.keywords.values() {
             state.take_waiting().into_iter().for_each(|request| self.inbox.push(request));
         }
@@ -145,6 +146,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
             if is_closed {
                 finish(service.wait_for_silence(&client));
             }
+            // The worker may be refusing requests too.
+            service.life.wait_for_calls(DROP_CALLS_TIMEOUT);
             if let Err(error) = finish(service.abandon_and_release(&client)) {
                 logs::lease_left(&service.names, &error);
             }

@@ -127,14 +127,26 @@ impl Lifecycle {
         let is_busy = |state: &mut State| state.hooks > 0;
         let _ = self.ended.wait_timeout_while(self.state(), for_hooks, is_busy);
         self.state().forbids_leased_calls = true;
+        self.wait_for_calls(for_calls);
+    }
+
+    /// Blocks until no call is running, for at most `time`.
+    pub(crate) fn wait_for_calls(&self, time: Duration) {
         let is_busy = |state: &mut State| state.calls > 0;
-        let _ = self.ended.wait_timeout_while(self.state(), for_calls, is_busy);
+        let _ = self.ended.wait_timeout_while(self.state(), time, is_busy);
     }
 
     /// Counts a hook that begins.
     pub(crate) fn hook(self: &Arc<Self>) -> UnderWay {
         self.state().hooks += 1;
         UnderWay { life: self.clone(), count: |state| &mut state.hooks }
+    }
+
+    /// Counts as a call whatever the phase. Held while requests are taken from where they wait: the
+    /// lease is not released before they have their outcome, or wait again.
+    pub(crate) fn taking(self: &Arc<Self>) -> UnderWay {
+        self.state().calls += 1;
+        UnderWay { life: self.clone(), count: |state| &mut state.calls }
     }
 
     /// Counts a call to the server, if it is still permitted.

@@ -24,7 +24,7 @@ pub(super) static UPDATE: Script = script!(
 );
 /// Permitted even after the dispatcher has released its lease, as long as no other one holds it.
 pub(super) static REFUSE: Script =
-    script!("the refusal of a value": "holder.lua", "status.lua", "answer.lua", "refuse.lua");
+    script!("the refusal of a value": "status.lua", "answer.lua", "refuse.lua");
 pub(super) static REFUSE_WITHOUT_STATUS: Script =
     script!("the refusal of a value": "answer.lua", "decline.lua");
 pub(super) static RENEW: Script =

@@ -69,11 +69,14 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
                 readings.push(next(state, at));
             }
         }
-        while Instant::now() < renewal
-            && service.life.phase() == Phase::Serving
-            && let Some(request) = service.inbox.pop()
-        {
-            service.take(request).await;
+        while Instant::now() < renewal && !service.inbox.is_empty() {
+            let _taking = service.life.taking();
+            if service.life.phase() != Phase::Serving {
+                break;
+            }
+            if let Some(request) = service.inbox.pop() {
+                service.take(request).await;
+            }
         }
     }
     service.end(closed.unwrap_or_default()).await;

@@ -1,9 +1,21 @@
--- Refuses a value. Follows holder.lua, status.lua and answer.lua.
+-- Refuses a value, unless another dispatcher holds the lease. A request that was made before that
+-- one began never reached it, and is abandoned. Follows status.lua and answer.lua.
 -- KEYS: status, failure, times, outcome, lease.
 -- ARGV: holder, lease in milliseconds, keyword, its channel, 1 if the failure is published, reason,
--- milliseconds to keep the outcome, 1 if this is the outcome of a write.
+-- milliseconds to keep the outcome, 1 if this is the outcome of a write, when it is no longer
+-- awaited.
 -- Reply: 1; nil if another dispatcher holds the lease.
---
+local lease, outcome, time, ends = KEYS[5], KEYS[4], ARGV[7], tonumber(ARGV[9])
+local holder = redis.call('GET', lease)
+if holder and holder ~= ARGV[1] then
+  local last = string.gsub(lease, 'lease$', 'last')
+  local since = tonumber(string.match(redis.call('GET', last) or '', ' (%d+)$'))
+  local is_stranded = since and ends > 0 and ends - time * 1000 < since
+  if is_stranded and redis.call('EXISTS', outcome) == 0 then
+    answer(outcome, '?' .. ARGV[6], time)
+  end
+  return false
+end
 -- A server without memory refuses only the first write, and not this one.
 redis.call('PEXPIRE', lease, ARGV[2])
 local is_published, reason, is_outcome = ARGV[5] == '1', ARGV[6], ARGV[8] == '1'
@@ -13,5 +25,5 @@ if is_published and (is_outcome or not is_of_a_write(keyword)) then
   local at = moment(keyword, 0)
   turn(keyword, at, 'error', reason, false, false, is_outcome and ' write')
 end
-answer(KEYS[4], '-' .. reason, ARGV[7])
+answer(outcome, '-' .. reason, time)
 return 1
