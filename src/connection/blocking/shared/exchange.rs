@@ -66,7 +66,7 @@ impl<T: Transport> Lane<T> {
                 }
                 None => {}
             }
-            if yields < YIELDS && self.is_crowded() {
+            if yields < YIELDS {
                 yields += 1;
                 thread::yield_now();
                 continue;
@@ -123,6 +123,6 @@ impl Patience {
     }
 }
 
-/// How often one of many callers lets other threads run before it sleeps. Its outcome has come by
-/// then, and neither sleeping nor waking takes a system call of the leader.
+/// How often a caller lets other threads run before it sleeps. While there are many, its outcome has
+/// come by then, and neither sleeping nor waking takes a system call of the leader.
 const YIELDS: u32 = 4;

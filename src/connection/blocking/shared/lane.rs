@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::call::{Call, Caller};
 use super::reach::Reach;
@@ -19,8 +19,6 @@ pub(super) struct Lane<T: Transport> {
     turns: Lock<LaneTurns<T>>,
     /// Whether a caller leads, for a look without the lock.
     is_led: AtomicBool,
-    /// How many calls travelled together last.
-    crowd: AtomicUsize,
     pub(super) reach: Reach,
     /// Counts what arrives.
     progress: Arc<AtomicU64>,
@@ -36,7 +34,6 @@ impl<T: Transport> Lane<T> {
         Self {
             turns: Lock::new(Turns::new()),
             is_led: AtomicBool::new(false),
-            crowd: AtomicUsize::new(0),
             reach: Reach::new(),
             progress: Arc::default(),
         }
@@ -103,16 +100,6 @@ impl<T: Transport> Lane<T> {
         self.turns.lock().waiting()
     }
 
-    /// Records how many calls travel together.
-    pub(super) fn set_crowd(&self, calls: usize) {
-        self.crowd.store(calls, Ordering::Relaxed);
-    }
-
-    /// Returns whether many calls travel together.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.crowd.load(Ordering::Relaxed) >= MANY
-    }
-
     pub(super) fn progress(&self) -> &Arc<AtomicU64> {
         &self.progress
     }
@@ -157,9 +144,6 @@ impl<T: Transport> Lane<T> {
         Some(turn)
     }
 }
-
-/// With fewer calls at a time, a caller that yields is seldom spared its sleep.
-const MANY: usize = 4;
 
 fn abandoned() -> redis::RedisError {
     io::Error::new(io::ErrorKind::ConnectionAborted, "every call on the connection was given up")

@@ -94,7 +94,6 @@ impl<T: Transport> Turn<T> {
         self.calls.push_back(first);
         lane.take_waiting(self.number, room, &mut self.calls);
         self.calls.retain(|call| call.caller.send());
-        lane.set_crowd(self.calls.len());
         busy.transport.limit(connector.limits(deadline));
         match self.calls.make_contiguous() {
             [only] => busy.transport.send(&mem::take(&mut only.packed)),
