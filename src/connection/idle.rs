@@ -27,7 +27,7 @@ impl Idle {
 
     /// How long it has been idle.
     pub(crate) fn age(&self) -> Duration {
-        self.last_use.time.elapsed()
+        self.last_use.age()
     }
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn usable(
     let limits_of_a_new_one = match current {
         None => limits,
         Some(Idle { mut connection, last_use }) => {
-            if last_use.is_recent(connector) && connection.is_quiet() {
+            if last_use.is_recent(connector) && connection.is_quiet(last_use.age()) {
                 return Ok(Usable { connection, fresh: false });
             }
             connection.limit(limits.halved());
@@ -75,7 +75,6 @@ impl LastUse {
     }
 
     /// How long the connection has been idle.
-    #[cfg(feature = "async")]
     pub(crate) fn age(&self) -> Duration {
         self.time.elapsed()
     }

@@ -97,8 +97,8 @@ impl Connection {
     }
 
     /// Returns, without waiting, whether neither unexpected bytes nor the end of the connection
-    /// have arrived.
-    pub(crate) fn is_quiet(&mut self) -> bool {
+    /// have arrived since the last reply, which was `age` ago.
+    pub(crate) fn is_quiet(&mut self, age: Duration) -> bool {
         // To report that it has no bytes, the parser makes an error, which costs allocations.
         if !self.framing.is_at_rest()
             && let Ok(surplus) = self.parser.parse_value(Nothing)
@@ -107,7 +107,7 @@ impl Connection {
             self.has_surplus |= !matches!(surplus, Value::Push { .. });
             return false;
         }
-        self.stream.is_quiet()
+        age < AGE_BEFORE_LOOK || self.stream.is_quiet()
     }
 
     /// Like `receive_any`, waiting at most for a `silence`. Meanwhile it asks the server for its
@@ -246,6 +246,9 @@ const ASK_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The buffer of the parser is given up after a reply of more bytes.
 const LARGEST_KEPT: usize = 1024 * 1024;
+/// Less than most round trips. What arrives unasked in this time is as likely to arrive during the
+/// next call, where it cannot be told from its reply; and a look costs a system call.
+const AGE_BEFORE_LOOK: Duration = Duration::from_micros(50);
 
 #[cfg(test)]
 mod tests {
