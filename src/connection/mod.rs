@@ -21,6 +21,8 @@ mod tokio;
 mod transport_error;
 mod url;
 
+#[cfg(test)]
+pub(crate) use self::blocking::simple_reply;
 pub(crate) use self::blocking::{BlockingNode, PoolSettings};
 #[cfg(test)]
 pub(crate) use self::connector::timed_out;

@@ -1,15 +1,14 @@
 //! A connection that blocks its thread.
 
 use std::io::{self, Read, Write};
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::{Parser, RedisError, RedisResult, Value, cmd};
+use redis::{RedisError, RedisResult, Value, cmd};
 
+use super::incoming::Incoming;
 use crate::connection::connector::{Connector, timed_out};
-use crate::connection::framing::Framing;
 use crate::connection::handshake::{Handshake, Probe};
 use crate::connection::stream::{Limits, Socket, Stream};
 use crate::connection::transport_error::{TransportError, TransportResult};
@@ -20,12 +19,7 @@ use crate::time::Wait;
 /// flight.
 pub(crate) struct Connection {
     stream: Stream,
-    parser: Parser,
-    framing: Framing,
-    /// How many bytes were read since the last complete reply.
-    unfinished: usize,
-    /// Whether the parser has a buffer that grew for a large reply, and never shrinks.
-    has_grown: bool,
+    incoming: Incoming,
     /// Whether a reply without a request arrived.
     has_surplus: bool,
     /// Counts the reads that received something, for callers that wait for another one's.
@@ -49,10 +43,7 @@ impl Connection {
         let stream = open_stream(connector, limits).map_err(fault)?;
         let mut connection = Self {
             stream,
-            parser: Parser::new(),
-            framing: Framing::default(),
-            unfinished: 0,
-            has_grown: false,
+            incoming: Incoming::new(),
             has_surplus: false,
             progress: Arc::default(),
             generation,
@@ -80,31 +71,21 @@ impl Connection {
 
     /// Receives the next reply or push message.
     pub(crate) fn receive_any(&mut self) -> RedisResult<Value> {
-        let Self { stream, parser, framing, unfinished, progress, .. } = self;
-        let counted = Counted { stream, framing, bytes: unfinished, progress };
-        let reply = parser.parse_value(counted)?;
-        self.framing.take_reply();
-        self.has_grown |= mem::take(&mut self.unfinished) > LARGEST_KEPT;
-        if self.has_grown && self.framing.is_at_rest() {
-            (self.parser, self.has_grown) = (Parser::new(), false);
-        }
-        Ok(reply)
+        let Self { stream, incoming, progress, .. } = self;
+        incoming.receive(Counted { stream, progress })
     }
 
     /// Returns whether a part of a reply has arrived.
     pub(crate) fn has_begun_reply(&self) -> bool {
-        self.unfinished > 0
+        !self.incoming.is_at_rest()
     }
 
     /// Returns, without waiting, whether neither unexpected bytes nor the end of the connection
     /// have arrived since the last reply, which was `age` ago.
     pub(crate) fn is_quiet(&mut self, age: Duration) -> bool {
-        // To report that it has no bytes, the parser makes an error, which costs allocations.
-        if !self.framing.is_at_rest()
-            && let Ok(surplus) = self.parser.parse_value(Nothing)
-        {
-            self.framing.take_reply();
-            self.has_surplus |= !matches!(surplus, Value::Push { .. });
+        if !self.incoming.is_at_rest() {
+            let surplus = self.incoming.receive(Nothing);
+            self.has_surplus |= surplus.is_ok_and(|it| !matches!(it, Value::Push { .. }));
             return false;
         }
         age < AGE_BEFORE_LOOK || self.stream.is_quiet()
@@ -117,10 +98,8 @@ impl Connection {
         is_wanted: &AtomicBool,
         silence: Duration,
     ) -> RedisResult<Value> {
-        let Self { stream, parser, framing, .. } = self;
-        let reply = parser.parse_value(Asking { stream, framing, is_wanted, silence })?;
-        self.framing.take_reply();
-        Ok(reply)
+        let Self { stream, incoming, .. } = self;
+        incoming.receive(Asking { stream, is_wanted, silence })
     }
 
     /// Receives the next reply.
@@ -168,20 +147,16 @@ impl Connection {
     }
 }
 
-/// A reader that counts the bytes and observes their framing.
+/// A reader that counts the reads that receive something.
 struct Counted<'a> {
     stream: &'a mut Stream,
-    framing: &'a mut Framing,
-    bytes: &'a mut usize,
     progress: &'a AtomicU64,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buffer)?;
-        *self.bytes = self.bytes.saturating_add(read);
         self.progress.fetch_add(1, Ordering::Relaxed);
-        self.framing.follow(&buffer[..read])?;
         Ok(read)
     }
 }
@@ -198,7 +173,6 @@ impl Read for Nothing {
 /// A reader of a server's bytes that asks the server for its role between them.
 struct Asking<'a> {
     stream: &'a mut Stream,
-    framing: &'a mut Framing,
     is_wanted: &'a AtomicBool,
     silence: Duration,
 }
@@ -215,8 +189,7 @@ impl Read for Asking<'_> {
             self.stream.limit(Limits { silence: ASK_POLL_INTERVAL.min(silence.left()), deadline });
             match self.stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut && !silence.is_over() => {}
-                Ok(read) => return self.framing.follow(&buffer[..read]).map(|()| read),
-                failed => return failed,
+                read => return read,
             }
         }
     }
@@ -243,58 +216,6 @@ fn open_stream(connector: &Connector, limits: Limits) -> RedisResult<Stream> {
 
 /// The interval at which a waiting connection checks whether it must ask the server.
 const ASK_POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-/// The buffer of the parser is given up after a reply of more bytes.
-const LARGEST_KEPT: usize = 1024 * 1024;
 /// Less than most round trips. What arrives unasked in this time is as likely to arrive during the
 /// next call, where it cannot be told from its reply; and a look costs a system call.
 const AGE_BEFORE_LOOK: Duration = Duration::from_micros(50);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A reader that times out before each byte.
-    struct Hesitant<'a> {
-        bytes: &'a [u8],
-        is_ready: bool,
-    }
-
-    impl Read for Hesitant<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.is_ready = !self.is_ready;
-            if !self.is_ready {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            let (first, rest) = self.bytes.split_at(1.min(self.bytes.len()));
-            buffer[..first.len()].copy_from_slice(first);
-            self.bytes = rest;
-            Ok(first.len())
-        }
-    }
-
-    /// A leader whose time is over leaves the rest of a reply to the next one.
-    #[test]
-    fn what_has_arrived_of_a_reply_is_kept_after_a_timeout() {
-        let replies =
-            "*3\r\n$5\r\na\r\nbc\r\n:-12\r\n*-1\r\n+OK\r\n-ERR no\r\n%1\r\n+a\r\n#t\r\n$0\r\n\r\n";
-        let mut whole = Parser::new();
-        let mut stream = replies.as_bytes();
-        let expected: Vec<Value> =
-            (0..5).map(|_| whole.parse_value(&mut stream).unwrap()).collect();
-        let (mut parser, mut received) = (Parser::new(), Vec::new());
-        let mut hesitant = Hesitant { bytes: replies.as_bytes(), is_ready: true };
-        let mut timeouts = 0;
-        while received.len() < expected.len() {
-            match parser.parse_value(&mut hesitant) {
-                Ok(reply) => received.push(reply),
-                Err(error) => {
-                    assert!(error.is_timeout(), "{error}");
-                    timeouts += 1;
-                }
-            }
-        }
-        assert_eq!(received, expected);
-        assert_eq!(timeouts, replies.len());
-    }
-}
