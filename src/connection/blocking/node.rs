@@ -170,7 +170,7 @@ impl SharingNode {
 
     fn send_on<'a, 'b, 'c>(
         &'a self,
-        mut pooled: PoolConnection<'a>,
+        pooled: PoolConnection<'a>,
         lines: &'b [Line<'c>],
         deadline: Deadline,
     ) -> TransportResult<Sent<'a, 'b, 'c>> {
