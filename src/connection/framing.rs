@@ -1,5 +1,5 @@
-//! A bound on the bytes that a client buffers for a reply before the driver has parsed any of it,
-//! and a count of the replies among them.
+//! A bound on the bytes that a client buffers for a reply before any of it is parsed, and where the
+//! reply ends.
 
 use std::io;
 
@@ -20,8 +20,6 @@ pub(crate) struct Framing {
     payload: u64,
     /// How many values the current reply still lacks, zero between replies.
     lacks: u64,
-    /// How many replies have begun to arrive in full, without those that were taken.
-    replies: u64,
 }
 
 /// What a complete line says about the bytes and values behind it.
@@ -35,30 +33,39 @@ struct Announced {
 
 impl Framing {
     /// Takes note of bytes that arrived.
+    #[cfg(any(feature = "async", test))]
     pub(crate) fn follow(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            if self.payload > 0 {
-                let skipped = bytes.len().min(self.payload.try_into().unwrap_or(usize::MAX));
-                self.payload -= skipped as u64;
-                bytes = &bytes[skipped..];
-                continue;
-            }
-            let length = bytes.iter().position(|byte| *byte == b'\n');
-            let (part, rest) = bytes.split_at(length.map_or(bytes.len(), |end| end + 1));
-            self.extend_line(part)?;
-            bytes = rest;
+            bytes = &bytes[self.step(bytes)?..];
         }
         Ok(())
     }
 
-    /// Records that the driver has returned a reply.
-    pub(crate) fn take_reply(&mut self) {
-        self.replies = self.replies.saturating_sub(1);
+    /// Takes note of bytes up to the end of a reply. Returns how many those were, and whether the
+    /// end is there.
+    pub(crate) fn follow_reply(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        let mut followed = 0;
+        while followed < bytes.len() {
+            followed += self.step(&bytes[followed..])?;
+            if self.line == 0 && self.payload == 0 && self.lacks == 0 {
+                return Ok((followed, true));
+            }
+        }
+        Ok((followed, false))
     }
 
-    /// Returns whether all bytes that arrived belong to replies that were taken.
-    pub(crate) fn is_at_rest(&self) -> bool {
-        self.line == 0 && self.payload == 0 && self.lacks == 0 && self.replies == 0
+    /// Takes note of a line or of a bulk string, as far as it is there. Returns how many bytes that
+    /// is.
+    fn step(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.payload > 0 {
+            let skipped = bytes.len().min(self.payload.try_into().unwrap_or(usize::MAX));
+            self.payload -= skipped as u64;
+            return Ok(skipped);
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let part = &bytes[..end.map_or(bytes.len(), |end| end + 1)];
+        self.extend_line(part)?;
+        Ok(part.len())
     }
 
     /// Appends a part of the current line, which ends at most once, with the part.
@@ -94,7 +101,6 @@ impl Framing {
         self.payload = payload;
         let lacks = self.lacks.max(1).saturating_add(elements);
         self.lacks = lacks - u64::from(!is_attribute);
-        self.replies = self.replies.saturating_add(u64::from(self.lacks == 0));
         self.line = 0;
     }
 }
@@ -196,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_counted_whatever_they_contain() {
+    fn a_reply_ends_where_it_ends_whatever_it_contains() {
         for reply in [
             "+OK\r\n",
             ":-1\r\n",
@@ -212,14 +218,16 @@ mod tests {
             let bytes = reply.repeat(2);
             for length in 1..=bytes.len() {
                 let mut framing = Framing::default();
-                for (place, piece) in bytes.as_bytes().chunks(length).enumerate() {
-                    assert!(framing.follow(piece).is_ok(), "{reply:?}");
-                    assert!(!framing.is_at_rest(), "{reply:?} in pieces of {length}, at {place}");
+                let (mut place, mut ends) = (0, Vec::new());
+                for piece in bytes.as_bytes().chunks(length) {
+                    let mut rest = piece;
+                    while !rest.is_empty() {
+                        let (followed, is_end) = framing.follow_reply(rest).unwrap();
+                        (rest, place) = (&rest[followed..], place + followed);
+                        ends.extend(is_end.then_some(place));
+                    }
                 }
-                framing.take_reply();
-                assert!(!framing.is_at_rest(), "the second {reply:?}");
-                framing.take_reply();
-                assert!(framing.is_at_rest(), "{reply:?}");
+                assert_eq!(ends, [reply.len(), bytes.len()], "{reply:?} in pieces of {length}");
             }
         }
     }

@@ -22,7 +22,7 @@ mod transport_error;
 mod url;
 
 #[cfg(test)]
-pub(crate) use self::blocking::simple_reply;
+pub(crate) use self::blocking::usual_reply;
 pub(crate) use self::blocking::{BlockingNode, PoolSettings};
 #[cfg(test)]
 pub(crate) use self::connector::timed_out;

@@ -1,66 +1,67 @@
 //! The bytes that arrive on a connection, and the replies among them.
 
 use std::io::{self, Read};
+use std::mem;
 use std::ops::Range;
 
 use redis::{Parser, RedisResult, Value};
 
-use super::simple_reply;
+use super::usual_reply;
 use crate::connection::framing::Framing;
 
-/// The bytes that have arrived, until they are returned as replies. Simple replies are read here,
-/// in a fraction of the time of the driver's parser, which reads the others.
+/// The bytes that have arrived, until they are returned as replies. Usual replies are read here, in
+/// a fraction of the time of the driver's parser, which reads the others once they are whole.
 pub(super) struct Incoming {
-    buffer: Box<[u8]>,
-    /// The bytes of the buffer that were neither returned nor given to the parser.
+    buffer: Vec<u8>,
+    /// The bytes of the buffer that were not returned.
     unread: Range<usize>,
-    parser: Parser,
-    /// Follows the bytes that the parser was given.
     framing: Framing,
-    /// How many bytes the parser was given since its last complete reply.
-    unfinished: usize,
-    /// Whether the parser has a buffer that grew for a large reply, and never shrinks.
-    has_grown: bool,
+    /// How many of the unread bytes the framing has followed: the beginning of a reply.
+    followed: usize,
 }
 
 impl Incoming {
     pub(super) fn new() -> Self {
-        Self {
-            buffer: vec![0; BUFFER].into(),
-            unread: 0..0,
-            parser: Parser::new(),
-            framing: Framing::default(),
-            unfinished: 0,
-            has_grown: false,
-        }
+        let (buffer, unread) = (vec![0; BUFFER], 0..0);
+        Self { buffer, unread, framing: Framing::default(), followed: 0 }
     }
 
     /// Returns the next reply or push message, and reads what has not arrived of it. After a failure
     /// to read, what has arrived is kept.
     pub(super) fn receive(&mut self, mut stream: impl Read) -> RedisResult<Value> {
-        while self.framing.is_at_rest() {
-            match simple_reply::read(&self.buffer[self.unread.clone()]) {
-                Ok(Some((reply, length))) => {
-                    self.unread.start += length;
-                    return Ok(reply);
-                }
-                Ok(None) if self.unread.len() < self.buffer.len() => self.read(&mut stream)?,
-                Ok(None) | Err(simple_reply::NotSimple) => break,
+        loop {
+            let unread = &self.buffer[self.unread.clone()];
+            if self.followed == 0
+                && let Some((reply, length)) = usual_reply::read_simple(unread)
+            {
+                self.take(length);
+                return Ok(reply);
             }
+            let (followed, is_whole) = self.framing.follow_reply(&unread[self.followed..])?;
+            self.followed += followed;
+            if is_whole {
+                let reply = whole_reply(&unread[..self.followed]);
+                let length = mem::take(&mut self.followed);
+                self.take(length);
+                return reply;
+            }
+            self.read(&mut stream)?;
         }
-        self.parse(stream)
     }
 
     /// Returns whether all bytes that arrived were returned as replies.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.unread.is_empty() && self.framing.is_at_rest()
+        self.unread.is_empty()
     }
 
-    /// Reads once into the buffer, which has room.
+    /// Reads once. The buffer grows no faster than what arrives.
     fn read(&mut self, stream: &mut impl Read) -> io::Result<()> {
         if self.unread.end == self.buffer.len() || self.unread.is_empty() {
             self.buffer.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
+        }
+        if self.unread.end == self.buffer.len() {
+            self.buffer.resize(2 * self.buffer.len(), 0);
         }
         match stream.read(&mut self.buffer[self.unread.end..])? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -71,46 +72,27 @@ impl Incoming {
         }
     }
 
-    /// Gives all bytes to the parser, until it returns a reply.
-    fn parse(&mut self, stream: impl Read) -> RedisResult<Value> {
-        let Self { buffer, unread, parser, framing, unfinished, .. } = self;
-        let reply = parser.parse_value(Given { buffer, unread, stream, framing, unfinished })?;
-        framing.take_reply();
-        self.has_grown |= std::mem::take(unfinished) > LARGEST_KEPT;
-        if self.has_grown && self.framing.is_at_rest() {
-            (self.parser, self.has_grown) = (Parser::new(), false);
+    /// Removes a reply of so many bytes.
+    fn take(&mut self, length: usize) {
+        self.unread.start += length;
+        if self.buffer.len() > LARGEST_KEPT && self.unread.is_empty() {
+            (self.buffer, self.unread) = (vec![0; BUFFER], 0..0);
         }
-        Ok(reply)
     }
 }
 
-/// A reader of the unread bytes, and then of the stream. It observes their framing.
-struct Given<'a, R> {
-    buffer: &'a [u8],
-    unread: &'a mut Range<usize>,
-    stream: R,
-    framing: &'a mut Framing,
-    unfinished: &'a mut usize,
-}
-
-impl<R: Read> Read for Given<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut unread = &self.buffer[self.unread.clone()];
-        let read = match unread {
-            [] => self.stream.read(buffer)?,
-            _ => unread.read(buffer)?,
-        };
-        self.unread.start = self.unread.end.min(self.unread.start + read);
-        *self.unfinished = self.unfinished.saturating_add(read);
-        self.framing.follow(&buffer[..read])?;
-        Ok(read)
+/// Parses a reply that is there as a whole.
+fn whole_reply(bytes: &[u8]) -> RedisResult<Value> {
+    match usual_reply::read_whole(bytes) {
+        Some(reply) => Ok(reply),
+        None => Parser::new().parse_value(bytes),
     }
 }
 
-/// As much as the driver's parser reads at once.
+/// Room for many small replies.
 const BUFFER: usize = 8 * 1024;
 
-/// The buffer of the parser is given up after a reply of more bytes.
+/// A buffer that grew for a large reply, and never shrinks, is given up beyond this size.
 const LARGEST_KEPT: usize = 1024 * 1024;
 
 #[cfg(test)]

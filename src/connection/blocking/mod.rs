@@ -9,12 +9,12 @@ mod node;
 mod pool;
 mod sent;
 mod shared;
-mod simple_reply;
 #[cfg(feature = "r2d2-pool")]
 mod user_pool;
+mod usual_reply;
 
 pub(super) use self::connection::Connection;
 pub(crate) use self::node::BlockingNode;
 pub(crate) use self::pool::PoolSettings;
 #[cfg(test)]
-pub(crate) use self::simple_reply::simple_reply;
+pub(crate) use self::usual_reply::usual_reply;
