@@ -21,6 +21,7 @@ on_both_kinds! {
     a_shutdown_reports_a_name_that_was_not_released,
     no_write_is_left_when_its_service_starts_again,
     running_writes_are_abandoned_with_their_dispatcher,
+    no_write_is_left_whose_function_returns_when_its_dispatcher_ends,
     a_dispatcher_may_be_dropped_in_its_own_hook,
 }
 
@@ -132,6 +133,33 @@ async fn running_writes_are_abandoned_with_their_dispatcher<C: Patient>() {
         let _next = serve_patiently(&client, Keyword::integer("N")).await;
         assert_eq!(ok!(dome(&client).write("N", 2)).text, "2");
         assert!(!gone.load(Ordering::SeqCst), "the change of an abandoned write is not delivered");
+    }
+}
+
+async fn no_write_is_left_whose_function_returns_when_its_dispatcher_ends<C: Patient>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    for restart in 0..32 {
+        let [begun, ends]: [Arc<AtomicBool>; 2] = Default::default();
+        let (begins, ending) = (begun.clone(), ends.clone());
+        let keyword = Keyword::integer("N").initial(0).on_write(move |_| {
+            begins.store(true, Ordering::SeqCst);
+            let ending = ending.clone();
+            C::wait_for(move || ending.load(Ordering::SeqCst))
+        });
+        let builder = Dispatcher::builder("dome").keyword(keyword).lease(PATIENCE);
+        let dispatcher = ok!(builder.grace(Duration::ZERO).serve_within(&client, PATIENCE));
+        let writer = write(&dome(&client), "N", 1 + restart, PATIENCE);
+        assert!(eventually(|| begun.load(Ordering::SeqCst)));
+        ends.store(true, Ordering::SeqCst);
+        match restart % 2 {
+            0 => ok!(dispatcher.shutdown()),
+            _ => drop(dispatcher),
+        }
+        match writer.join().unwrap() {
+            Ok(_) | Err(Error::Keyword { source: Abandoned, .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 

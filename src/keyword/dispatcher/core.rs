@@ -115,12 +115,11 @@ impl<E: RoundTrips> DispatcherCore<E> {
                 self.refuse(state, &reason, Some(request), self.retry_time()).await
             }
             Err(Setback::TooLate) => self.refuse_at_shutdown(&self.executor, request).await,
-            // The lease was released meanwhile, and a request whose function has run is abandoned.
-            Err(Setback::Failed(Error::Keyword { source: KeywordError::NotServed, .. }))
-                if state.keyword.hooks.write.is_none() =>
-            {
-                self.refuse_at_shutdown(&self.executor, request).await
-            }
+            // The lease was released meanwhile, or is another dispatcher's.
+            Err(Setback::Failed(Error::Keyword { .. })) => match state.keyword.hooks.write {
+                Some(_) => self.abandon(&self.executor, state, request).await,
+                None => self.refuse_at_shutdown(&self.executor, request).await,
+            },
             Err(Setback::Failed(error)) if error.code().is_some() => {
                 let reason = self.explanation("write", state, error).await.to_string();
                 match self.refuse(state, &reason, Some(request), self.retry_time()).await {
@@ -159,7 +158,11 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let is_wanted = request.is_forced || state.keyword.is_always_written;
         if is_wanted || !state.has(&accepted) {
             let is_seen = request.outcome.is_none() || state.keyword.hooks.write.is_some();
-            let begun = if is_seen { Some(self.begin(state, request).await?) } else { None };
+            let begun = if is_seen {
+                Some(self.begin(state, request).await.map_err(unbegun)?)
+            } else {
+                None
+            };
             if begun == Some(0) {
                 return Ok(());
             }
@@ -296,6 +299,14 @@ impl<E> Drop for Doubt<'_, E> {
         state.is_in_doubt.store(true, Ordering::Release);
         service.needs_restore.store(true, Ordering::Release);
         service.life.signal.raise();
+    }
+}
+
+/// The setback of a request whose function has not run.
+fn unbegun(error: Error) -> Setback {
+    match error {
+        Error::Keyword { .. } => Setback::TooLate,
+        error => Setback::Failed(error),
     }
 }
 

@@ -68,8 +68,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         self.release_lease(executor).await
     }
 
-    /// Sends a running request the outcome that it was abandoned, unless it has one by now.
-    async fn abandon<X: RoundTrips>(
+    /// Sends a request that has begun the outcome that it was abandoned, unless it has one by now.
+    pub(super) async fn abandon<X: RoundTrips>(
         &self,
         executor: &X,
         state: &Arc<KeywordState<E>>,
@@ -78,8 +78,8 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let (outcome, time) = self.outcome_key(Some(request));
         let command = self.leased(self.status(&ABANDON, &state.name).key(&outcome));
         let command = command.arg(state.name.as_str()).arg(self.names.changes(&state.name));
-        executor.send(command.arg(ABANDONED).number(time).returns(reply::optional_flag)).await?;
-        Ok(())
+        let command = command.arg(ABANDONED).number(time).number(request.until);
+        executor.send(command.returns(reply::flag)).await.map(drop)
     }
 
     /// Drops the subscriptions of the dispatcher.

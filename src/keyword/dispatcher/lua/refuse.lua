@@ -1,17 +1,14 @@
 -- Refuses a value, unless another dispatcher holds the lease. A request that was made before that
--- one began never reached it, and is abandoned. Follows status.lua and answer.lua.
+-- one began never reached it, and is abandoned. Follows status.lua, answer.lua and stranded.lua.
 -- KEYS: status, failure, times, outcome, lease.
 -- ARGV: holder, lease in milliseconds, keyword, its channel, 1 if the failure is published, reason,
 -- milliseconds to keep the outcome, 1 if this is the outcome of a write, when it is no longer
 -- awaited.
 -- Reply: 1; nil if another dispatcher holds the lease.
-local lease, outcome, time, ends = KEYS[5], KEYS[4], ARGV[7], tonumber(ARGV[9])
+local lease, outcome, time = KEYS[5], KEYS[4], ARGV[7]
 local holder = redis.call('GET', lease)
 if holder and holder ~= ARGV[1] then
-  local last = string.gsub(lease, 'lease$', 'last')
-  local since = tonumber(string.match(redis.call('GET', last) or '', ' (%d+)$'))
-  local is_stranded = since and ends > 0 and ends - time * 1000 < since
-  if is_stranded and redis.call('EXISTS', outcome) == 0 then
+  if is_left_to(ARGV[1], lease, time, ARGV[9]) and redis.call('EXISTS', outcome) == 0 then
     answer(outcome, '?' .. ARGV[6], time)
   end
   return false
