@@ -19,7 +19,7 @@
 //! | user | commands | keys and channels |
 //! |---|---|---|
 //! | reader | `+mget +hmget +hget +get +exists +sismember +hscan +pttl +time +subscribe +psubscribe` | `~P.dome.* ~P.dome~rc:* ~P.SERVICES_REGISTRY &P.dome~rc:changed:* &__keyspace@0__:P.dome.*` |
-//! | writer | `+evalsha +eval +publish +exists +sismember +get +time +pubsub\|numsub +lindex` | `~P.dome.*:type ~P.dome~rc:lease ~P.dome~rc:closing ~P.dome~rc:outcome:* ~P.SERVICES_REGISTRY &P.dome~rc:request` |
+//! | writer | `+evalsha +eval +publish +exists +sismember +get +time +pubsub\|numsub +lindex` | `~P.dome.*:type ~P.dome~rc:lease ~P.dome~rc:closing ~P.dome~rc:outcome:* ~P.SERVICES_REGISTRY &P.dome~rc:request:*` |
 //! | dispatcher | `+evalsha +eval +get +mget +set +del +unlink +exists +hget +hmget +hkeys +hset +pttl +pexpire +sadd +srem +sismember +rpush +lindex +publish +subscribe +psubscribe +pubsub +multi +exec +time`, beyond database 0 `+select` | `~P.dome.* ~P.dome~rc:* ~P.SERVICES_REGISTRY &P.dome~rc:* &P.dome.*` |
 //!
 //! A monitor of more than a hundred keywords subscribes to patterns, which a server compares

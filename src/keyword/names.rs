@@ -88,9 +88,10 @@ impl ServiceName {
         format!("{keyword}:status")
     }
 
-    /// The channel of requests to the dispatcher of this database.
-    pub(crate) fn requests(&self) -> Vec<u8> {
-        self.channel("request")
+    /// The channel of requests to the dispatcher with this id, which no other one has in any
+    /// database.
+    pub(crate) fn requests(&self, id: &str) -> Vec<u8> {
+        side_key_of(&self.base(), "request", id.as_bytes())
     }
 
     /// The channel of a keyword's change events.
@@ -101,20 +102,15 @@ impl ServiceName {
     /// The channel on which dispatchers announce that they start and end. The names of the change
     /// channels begin with it.
     pub(crate) fn all_changes(&self) -> Vec<u8> {
-        [&self.channel("changed")[..], b":"].concat()
+        match self.database {
+            0 => side_key_of(&self.base(), "changed", b""),
+            database => side_key_of(&self.base(), &format!("changed@{database}"), b""),
+        }
     }
 
     /// The name to which those of this crate's keys and channels are added.
     pub(crate) fn base(&self) -> Vec<u8> {
         format!("{PREFIX}.{self}").into_bytes()
-    }
-
-    /// Returns a channel of this crate, whose name contains the database unless it is 0.
-    fn channel(&self, kind: &str) -> Vec<u8> {
-        match self.database {
-            0 => side_key(&self.base(), kind),
-            database => side_key(&self.base(), &format!("{kind}@{database}")),
-        }
     }
 
     /// The list for the outcome of a request.
@@ -207,8 +203,7 @@ mod tests {
         let service = ServiceName::new("dome").unwrap();
         let keyword = KeywordName::new("AZ").unwrap();
         let other = service.clone().in_database(3);
-        assert_eq!(service.requests(), b"Cauldron.redis.common.dome~rc:request");
-        assert_eq!(other.requests(), b"Cauldron.redis.common.dome~rc:request@3");
+        assert_eq!(service.changes(&keyword), b"Cauldron.redis.common.dome~rc:changed:AZ");
         assert_eq!(other.changes(&keyword), b"Cauldron.redis.common.dome~rc:changed@3:AZ");
         assert_eq!(
             (other.lease(), other.value(&keyword)),

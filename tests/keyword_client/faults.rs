@@ -125,7 +125,7 @@ async fn many_outcomes_are_waited_for_no_longer_than_one<C: Kind>() {
     let client: C = connect(server.url()).await;
     let mut wire = Wire::to(server.url(), "dome");
     wire.set("~rc:lease", "another");
-    let _hangs = wire.listen(&["~rc:request"]);
+    let _hangs = wire.listen(&["~rc:request:another"]);
     let service = keyword::Client::new(&client).service("dome");
     let writes = (0..100).map(|number| ("N", number));
     let count = writes.len();
@@ -193,8 +193,9 @@ async fn a_request_whose_reply_is_lost_is_not_carried_out_twice<C: Kind>() {
     let proxy = Proxy::to(server.port()).unwrap();
     let (client, distant): (C, C) = (connect(server.url()).await, connect(&proxy.url()).await);
     let mut wire = Wire::to(server.url(), "dome");
-    let mut requests = wire.listen(&["~rc:request"]);
     let _dispatcher = serve(&client, "dome", [Keyword::integer("N")]).await;
+    let holder = wire.lease().unwrap();
+    let mut requests = wire.listen(&[&format!("~rc:request:{holder}")]);
     let service = keyword::Client::new(&distant).service("dome");
     assert_eq!(ok!(service.write("N", 1)).text, "1");
     for number in 2..5 {
@@ -202,7 +203,7 @@ async fn a_request_whose_reply_is_lost_is_not_carried_out_twice<C: Kind>() {
         proxy.cut_after(0, Direction::Replies);
         assert_eq!(ok!(service.write("N", number)).value, number.into());
     }
-    let channel = wire.name("~rc:request");
+    let channel = wire.requests_channel();
     let _: usize = wire.run(&[b"PUBLISH", channel.as_bytes(), b"end"]);
     let made =
         std::iter::from_fn(|| Some(requests.next_message().1).filter(|request| request != "end"));

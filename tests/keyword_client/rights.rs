@@ -32,7 +32,7 @@ const READER: &str = "-@all +mget +hmget +hget +get +exists +sismember +hscan +p
 const WRITER: &str = "-@all +evalsha +eval +publish +exists +sismember +get +time +pubsub|numsub +lindex \
     ~Cauldron.redis.common.dome.*:type ~Cauldron.redis.common.dome~rc:lease ~Cauldron.redis.common.dome~rc:closing \
     ~Cauldron.redis.common.dome~rc:outcome:* ~Cauldron.redis.common.SERVICES_REGISTRY \
-    resetchannels &Cauldron.redis.common.dome~rc:request";
+    resetchannels &Cauldron.redis.common.dome~rc:request:*";
 const DISPATCHER: &str = "-@all +evalsha +eval +get +mget +set +del +unlink +exists +hget +hmget +hkeys \
     +hset +pttl +pexpire +sadd +srem +sismember +rpush +lindex +publish +subscribe +psubscribe +pubsub +multi +exec \
     +time ~Cauldron.redis.common.dome.* ~Cauldron.redis.common.dome~rc:* \

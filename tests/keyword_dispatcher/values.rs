@@ -273,7 +273,6 @@ async fn databases_are_kept_apart<C: Kind>(client: C, name: &'static str) {
     let keywords = || ["N", "M"].map(|name| Keyword::integer(name).initial(0));
     let first = ok!(Dispatcher::builder(&service).keywords(keywords()).serve(&client));
     let second = ok!(Dispatcher::builder(&service).keywords(keywords()).serve(&other));
-    there.use_channels_of(1);
     assert_eq!((here.write("N", "1"), there.write("N", "2")), ("1".into(), "2".into()));
     assert_eq!((here.value("N").as_deref(), there.value("N").as_deref()), (Some("1"), Some("2")));
     // The local copy follows the replies.

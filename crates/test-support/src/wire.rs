@@ -11,7 +11,6 @@ pub struct Wire {
     service: String,
     connection: Connection,
     requests: usize,
-    database: String,
 }
 
 /// Channels that are listened to.
@@ -21,12 +20,7 @@ impl Wire {
     pub fn to(url: &str, service: &str) -> Self {
         let (url, service) = (url.to_owned(), service.to_owned());
         let connection = connect(&url);
-        Self { url, service, connection, requests: 0, database: String::new() }
-    }
-
-    /// Makes its requests in another database than 0.
-    pub fn use_channels_of(&mut self, database: i64) {
-        self.database = format!("@{database}");
+        Self { url, service, connection, requests: 0 }
     }
 
     /// A key or channel of the service.
@@ -101,15 +95,17 @@ impl Wire {
         self.run(&[b"PUBLISH", channel.as_bytes(), value])
     }
 
-    /// How many dispatchers listen to requests.
+    /// How many clients listen to requests to the holder of the lease.
     pub fn listeners(&mut self) -> usize {
         let channel = self.requests_channel();
         let (_, listeners): (String, usize) = self.run(&[b"PUBSUB", b"NUMSUB", channel.as_bytes()]);
         listeners
     }
 
-    fn requests_channel(&self) -> String {
-        self.name(&format!("~rc:request{}", self.database))
+    /// The channel of requests to the holder of the lease.
+    pub fn requests_channel(&mut self) -> String {
+        let holder = self.lease().unwrap_or_default();
+        self.name(&format!("~rc:request:{holder}"))
     }
 
     /// Writes as a client that does not wait. Returns the id of the request.

@@ -137,7 +137,7 @@ impl WriteRequest {
         let [head, rest] = message.write();
         let request = Request::script(&REQUEST, 0).key(&name.value(&self.keyword));
         let request = request.arg(name.lease()).arg(name.kind(&self.keyword)).arg(REGISTRY);
-        let request = request.arg(name.requests()).arg(head).arg(rest);
+        let request = request.arg(name.requests("")).arg(head).arg(rest);
         request.arg(name.as_str()).arg(name.closing()).returns(receivers)
     }
 }

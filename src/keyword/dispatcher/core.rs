@@ -259,11 +259,9 @@ impl<E: RoundTrips> FeedHandler for DispatcherCore<E> {
                     ..WriteCommand::of_cauldron(keyword, payload)
                 })
             }
-            None if *channel == *self.names.requests() && *payload == *self.farewell() => {
-                return self.has_received_all.complete(());
-            }
-            None if *channel == *self.names.requests() => WriteCommand::read(payload),
-            None => None,
+            None if *channel != *self.names.requests(&self.id) => None,
+            None if *payload == *FAREWELL => return self.has_received_all.complete(()),
+            None => WriteCommand::read(payload),
         };
         if let Some(request) = request {
             self.inbox.push(request);
@@ -317,3 +315,5 @@ impl From<Error> for Setback {
 }
 
 pub(crate) const NO_RETRY: Duration = Duration::ZERO;
+/// The last message on the channel of requests. Not a request, which has several lines.
+pub(super) const FAREWELL: &[u8] = b"closing";

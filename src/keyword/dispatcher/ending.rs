@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use super::core::DispatcherCore;
+use super::core::{DispatcherCore, FAREWELL};
 use super::inbox::WriteCommand;
 use super::keyword_state::KeywordState;
 use super::lifecycle::Phase;
@@ -15,30 +15,21 @@ use crate::client::RoundTrips;
 use crate::error::Result;
 use crate::keyword::names::REGISTRY;
 use crate::logs;
-use crate::reply::{self, Reply};
+use crate::reply;
 use crate::request::Request;
-use crate::time::Wait;
-use crate::time::{Deadline, Pauses, Signal, finish};
+use crate::time::{Signal, finish};
 
 impl<E: RoundTrips> DispatcherCore<E> {
     /// Announces to clients that no more requests are accepted, and waits for those sent before.
-    /// Returns whether the server has published the announcement.
-    pub(super) async fn close<X: RoundTrips>(&self, executor: &X) -> bool {
+    pub(super) async fn close<X: RoundTrips>(&self, executor: &X) {
         if !matches!(self.life.phase(), Phase::Closing(_)) {
-            return false;
+            return;
         }
         let close = Request::script(&CLOSE, 2).key(&self.names.closing());
-        let close = self.leased(close).arg(self.names.requests()).arg(self.farewell());
-        let is_closed = matches!(executor.send(close.returns(reply::flag)).await, Ok(true));
-        if is_closed {
+        let close = self.leased(close).arg(self.names.requests(&self.id)).arg(FAREWELL);
+        if let Ok(true) = executor.send(close.returns(reply::flag)).await {
             executor.wait(self.has_received_all.outcome(), LAST_REQUESTS_TIMEOUT).await;
         }
-        is_closed
-    }
-
-    /// Returns the last message on the request channel.
-    pub(super) fn farewell(&self) -> Vec<u8> {
-        format!("closing {}", self.id).into_bytes()
     }
 
     /// Refuses the requests that have not begun, as long as the server is reachable.
@@ -78,28 +69,13 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let (outcome, time) = self.outcome_key(Some(request));
         let command = self.leased(self.status(&ABANDON, &state.name).key(&outcome));
         let command = command.arg(state.name.as_str()).arg(self.names.changes(&state.name));
-        let command = command.arg(ABANDONED).number(time).number(request.until);
+        let command = command.arg(ABANDONED).number(time);
         executor.send(command.returns(reply::flag)).await.map(drop)
     }
 
     /// Drops the subscriptions of the dispatcher.
     pub(super) fn unsubscribe(&self) {
         drop(self.feed.lock().take());
-    }
-
-    /// Waits until the server counts no subscriber: a client whose request still reached this
-    /// dispatcher would wait in vain.
-    pub(super) async fn wait_for_silence<X: RoundTrips>(&self, executor: &X) {
-        let deadline = Deadline::after(Wait::For(LAST_REQUESTS_TIMEOUT));
-        let mut pauses = Pauses::new();
-        while !deadline.is_over() {
-            let count = Request::read("PUBSUB").arg("NUMSUB").arg(self.names.requests());
-            match executor.send(count.returns(subscribers)).await {
-                Ok(subscribers) if subscribers > 0 => {}
-                _ => return,
-            }
-            executor.pause(pauses.next().min(deadline.left())).await;
-        }
     }
 
     /// Releases the lease, if this dispatcher still holds it.
@@ -139,13 +115,12 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let is_done = Arc::new(Signal::default());
         let done = is_done.clone();
         let shut_down = move || {
-            let is_closed = receives && finish(service.close(&client));
+            if receives {
+                finish(service.close(&client));
+            }
             service.unsubscribe();
             service.life.end_leased_calls(grace.min(DROP_HOOKS_TIMEOUT), DROP_CALLS_TIMEOUT);
             finish(service.refuse_all_at_shutdown(&client));
-            if is_closed {
-                finish(service.wait_for_silence(&client));
-            }
             // The worker may be refusing requests too.
             service.life.wait_for_calls(DROP_CALLS_TIMEOUT);
             if let Err(error) = finish(service.abandon_and_release(&client)) {
@@ -159,15 +134,10 @@ impl<E: RoundTrips> DispatcherCore<E> {
     }
 }
 
-/// Parses the number of subscribers of the one channel in the request.
-fn subscribers(reply: Reply<'_>) -> Result<usize> {
-    let [_channel, subscribers] = reply::parts(reply)?;
-    reply::count(subscribers)
-}
-
 const ABANDONED: &str = "its dispatcher ended before it was done";
-/// How long the last requests are awaited.
-const LAST_REQUESTS_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long the last requests are awaited: those that arrive later are lost, as on a connection that
+/// is cut.
+const LAST_REQUESTS_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a dropped dispatcher waits for running functions, at most.
 const DROP_HOOKS_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long it then waits for calls in flight. A call that arrives later takes the lease once more,

@@ -62,7 +62,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
         let command = self.leased(self.status(&REFUSE, name).key(&outcome));
         let command = command.arg(name.as_str()).arg(self.names.changes(name));
         let command = command.number(u8::from(is_published)).arg(reason).number(time);
-        command.number(u8::from(request.is_some())).number(request.map_or(0, |it| it.until))
+        command.number(u8::from(request.is_some()))
     }
 
     /// Refuses a request that has not begun when the dispatcher is about to end.

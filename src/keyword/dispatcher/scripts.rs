@@ -15,7 +15,8 @@ pub(super) static PAGE: Script = script!(
 );
 pub(super) static ELSEWHERE: Script = script!("the databases of a service": "elsewhere.lua");
 pub(super) static BEGIN: Script = script!(
-    "the begin of a write": "holder.lua", "lease.lua", "status.lua", "over.lua", "begin.lua"
+    "the begin of a write": "holder.lua", "lease.lua", "status.lua", "answer.lua", "over.lua",
+    "begin.lua"
 );
 pub(super) static UPDATE: Script = script!(
     "a new value":
@@ -24,12 +25,12 @@ pub(super) static UPDATE: Script = script!(
 );
 /// Permitted even after the dispatcher has released its lease, as long as no other one holds it.
 pub(super) static REFUSE: Script =
-    script!("the refusal of a value": "status.lua", "answer.lua", "stranded.lua", "refuse.lua");
+    script!("the refusal of a value": "status.lua", "answer.lua", "refuse.lua");
 pub(super) static REFUSE_WITHOUT_STATUS: Script =
     script!("the refusal of a value": "answer.lua", "decline.lua");
 pub(super) static RENEW: Script =
     script!("the lease of a dispatcher": "holder.lua", "lease.lua", "renew.lua");
 pub(super) static CLOSE: Script = script!("the last requests to a dispatcher": "close.lua");
 pub(super) static ABANDON: Script =
-    script!("the end of a write": "status.lua", "answer.lua", "stranded.lua", "abandon.lua");
+    script!("the end of a write": "status.lua", "answer.lua", "abandon.lua");
 pub(super) static RELEASE: Script = script!("the end of a dispatcher": "leave.lua");

@@ -21,7 +21,7 @@ use crate::request::Request;
 impl<E: RoundTrips> DispatcherCore<E> {
     /// Subscribes to the requests of clients.
     pub(crate) async fn listen(self: &Arc<Self>) -> Result<()> {
-        let requests = Request::read("SUBSCRIBE").arg(self.names.requests());
+        let requests = Request::read("SUBSCRIBE").arg(self.names.requests(&self.id));
         let modify = Request::read("PSUBSCRIBE").arg(self.pattern());
         let options = FeedOptions {
             commands: vec![requests, modify],

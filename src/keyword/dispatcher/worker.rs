@@ -25,11 +25,12 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
         periodic(service).map(|state| due(state, Instant::now())).collect();
     let mut renewed = Instant::now();
     let mut renewal = renewed + service.lease / 3;
-    let mut closed = None;
+    let mut is_closed = false;
     loop {
         if service.life.phase() != Phase::Serving {
-            if closed.is_none() {
-                closed = Some(service.close(&service.executor).await);
+            if !is_closed {
+                is_closed = true;
+                service.close(&service.executor).await;
                 service.unsubscribe();
             }
             readings.clear();
@@ -79,7 +80,7 @@ pub(super) async fn work<E: RoundTrips>(end: End<E>) {
             }
         }
     }
-    service.end(closed.unwrap_or_default()).await;
+    service.end().await;
 }
 
 /// Marks the worker as ended when it is dropped, even after a panic.
@@ -162,14 +163,10 @@ impl<E: RoundTrips> DispatcherCore<E> {
         Ok(())
     }
 
-    /// Releases the lease once no call to the server is in flight and no request is on its way from
-    /// it.
-    async fn end(&self, is_closed: bool) {
+    /// Releases the lease once no call to the server is in flight.
+    async fn end(&self) {
         while self.life.has_calls() {
             self.executor.wait(self.life.signal.raised(), RETRY_PAUSE).await;
-        }
-        if is_closed {
-            self.wait_for_silence(&self.executor).await;
         }
         if let Err(error) = self.abandon_and_release(&self.executor).await {
             logs::lease_left(&self.names, &error);

@@ -1,10 +1,11 @@
--- Publishes a request if a dispatcher that answers serves. Takes no KEYS: the server would require
--- permission to write them, and they are only read.
--- ARGV: value key, lease, type key, registry, request channel, head and rest of the message,
--- service name, closing key.
+-- Publishes a request if a dispatcher that answers serves, on the channel of that dispatcher: a
+-- former one that still subscribes does not count as a receiver. Takes no KEYS: the server would
+-- require permission to write them, and they are only read.
+-- ARGV: value key, lease, type key, registry, start of the request channels, head and rest of the
+-- message, service name, closing key.
 -- Reply: {receivers, type of the keyword}. In place of the receivers, -1 if the service is served
 -- by a dispatcher that does not answer, and -2 if it is not served.
-local value, lease, kind, registry, channel = unpack(ARGV, 1, 5)
+local value, lease, kind, registry, requests = unpack(ARGV, 1, 5)
 local head, rest, service, closing = unpack(ARGV, 6, 9)
 
 -- Returns how many clients subscribe to the channel itself, of all that a message reaches. A
@@ -15,18 +16,15 @@ local function listeners(to, reached)
   return counted[2] and math.min(counted[2], reached) or reached
 end
 
--- Returns whether the dispatcher is about to end; false where the user may not read that.
-local function is_closing()
-  local id = redis.pcall('GET', closing)
-  return type(id) == 'string' and id == redis.pcall('GET', lease)
-end
-
 local receivers = redis.call('SISMEMBER', registry, service) - 2
-if is_closing() then
+local holder = redis.call('GET', lease)
+-- The reply is an error, which is no holder, where the user may not read it.
+if holder and redis.pcall('GET', closing) == holder then
   receivers = -2
-elseif redis.call('EXISTS', lease) == 1 then
+elseif holder then
   local clock = redis.call('TIME')
   local at = string.format('@%.0f', clock[1] * 1000000 + clock[2])
+  local channel = requests .. holder
   receivers = listeners(channel, redis.call('PUBLISH', channel, head .. at .. rest))
 elseif receivers == -1 and listeners(value, 1) == 0 then
   -- Cauldron dispatchers subscribe to the channel itself.

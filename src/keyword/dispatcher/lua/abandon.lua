@@ -1,19 +1,18 @@
--- Abandons a write that has begun, unless it has its outcome by now, or another dispatcher may give
--- it one. Follows status.lua, answer.lua and stranded.lua.
+-- Abandons a write that has begun, unless it has its outcome by now. Follows status.lua and
+-- answer.lua.
 -- KEYS: status, failure, times, outcome, lease.
 -- ARGV: holder, lease in milliseconds, keyword, its channel, reason, milliseconds to keep the
--- outcome, when it is no longer awaited.
+-- outcome.
 -- Reply: 1, or 0 if the dispatcher no longer holds the lease.
-local outcome, lease, id, reason, time = KEYS[4], KEYS[5], ARGV[1], ARGV[5], ARGV[6]
+local outcome, reason, time = KEYS[4], ARGV[5], ARGV[6]
 local keyword =
   {status = KEYS[1], failure = KEYS[2], times = KEYS[3], name = ARGV[3], channel = ARGV[4]}
-local is_holder = redis.call('GET', lease) == id
+local is_holder = redis.call('GET', KEYS[5]) == ARGV[1]
 if is_holder and redis.call('GET', keyword.status) == 'modify' then
   turn(keyword, moment(keyword, 0), 'error', reason, false, false, ' write')
 end
 local done = redis.call('HGET', keyword.times, keyword.name .. ':request') or ''
-if string.match(done, '^%d+ (.*)$') ~= outcome and redis.call('EXISTS', outcome) == 0
-  and is_left_to(id, lease, time, ARGV[7]) then
+if string.match(done, '^%d+ (.*)$') ~= outcome and redis.call('EXISTS', outcome) == 0 then
   answer(outcome, '?' .. reason, time)
 end
 return is_holder and 1 or 0

@@ -1,5 +1,5 @@
 -- Marks a keyword as being written, unless the outcome is not awaited any more. Follows holder.lua,
--- lease.lua, status.lua and over.lua.
+-- lease.lua, status.lua, answer.lua and over.lua.
 -- KEYS: status, failure, times, outcome, lease.
 -- ARGV: holder, lease in milliseconds, keyword, its channel, milliseconds to keep the outcome, when
 -- it is no longer awaited.

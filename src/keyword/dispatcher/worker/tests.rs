@@ -79,28 +79,52 @@ async fn the_lease_is_kept_while_another_thread_refuses_requests() {
     assert!(!service.may_hold_lease.load(Ordering::Acquire));
 }
 
-/// Its dispatcher ended late, and the next one already serves. Only requests that reached that one
-/// too are left to it.
+/// Its dispatcher ended late, and the next one already serves.
 #[tokio::test]
-async fn a_late_refusal_abandons_what_the_next_dispatcher_never_received() {
+async fn a_request_is_refused_although_the_next_dispatcher_serves() {
     let server = LocalServer::start().unwrap();
     let late = service(&server).await;
     late.release_lease(&late.executor).await.unwrap();
     let next = service(&server).await;
-    let lease = String::from_utf8(next.names.lease()).unwrap();
-    let last = Request::read("GET").key(lease.replace("lease", "last").as_bytes());
-    let last = next.executor.send(last.returns(reply::one::<String>)).await.unwrap();
-    let since: u64 = last.split_once(' ').unwrap().1.parse().unwrap();
-    let abandoned = &["?its dispatcher is shutting down"][..];
-    for (id, made, expected) in [(1, since - 1, abandoned), (2, since, &[]), (3, since + 1, &[])] {
-        let message = format!("{id}\n60000@{made}\nN\n1");
-        let request = WriteCommand::read(message.as_bytes()).unwrap();
-        for _ in 0..2 {
-            late.refuse_at_shutdown(&late.executor, &request).await.unwrap();
+    late.refuse_at_shutdown(&late.executor, &request(1, "N")).await.unwrap();
+    assert_eq!(outcomes(&late, 1).await, ["-its dispatcher is shutting down"]);
+    let status = Request::read("GET").key(&next.names.status(&KeywordName::new("N").unwrap()));
+    let status = next.executor.send(status.returns(reply::optional::<String>)).await.unwrap();
+    assert_eq!(status, None, "the next one has not begun");
+}
+
+/// It may have carried them out before, and the other one may have set the keyword since.
+#[tokio::test]
+async fn a_dispatcher_abandons_requests_made_before_another_one_served() {
+    let server = LocalServer::start().unwrap();
+    let held_up = service(&server).await;
+    held_up.release_lease(&held_up.executor).await.unwrap();
+    let other = service(&server).await;
+    other.release_lease(&other.executor).await.unwrap();
+    let time = Request::read("TIME").returns(reply::many::<u64>);
+    let now = held_up.executor.send(time).await.unwrap()[0] * 1_000_000;
+    let made = [
+        ("1", now - 2_000_000, "?another dispatcher served in between"),
+        ("2", now + 60_000_000, "+"),
+    ];
+    for (id, made, expected) in made {
+        for keyword in ["HOOKED", "N"] {
+            let message = format!("{id}{keyword}\n60000@{made}\n{keyword}\n{id}");
+            let request = WriteCommand::read(message.as_bytes()).unwrap();
+            let state = &held_up.keywords[&request.keyword];
+            held_up.serve(state, &request).await;
+            let outcomes = outcomes(&held_up, &format!("{id}{keyword}")).await;
+            assert!(outcomes.len() == 1 && outcomes[0].starts_with(expected), "{outcomes:?}");
         }
-        let outcome = Request::write("LRANGE").key(&late.names.outcome(&id.to_string()));
-        let outcome = outcome.number(0).number(-1).returns(reply::many::<String>);
-        let outcome = late.executor.send(outcome).await.unwrap();
-        assert_eq!(outcome.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{id}");
     }
+}
+
+/// Returns the outcomes of a request.
+async fn outcomes(
+    service: &DispatcherCore<AsyncClient>,
+    id: impl std::fmt::Display,
+) -> Vec<String> {
+    let outcomes = Request::read("LRANGE").key(&service.names.outcome(&id.to_string()));
+    let outcomes = outcomes.number(0).number(-1).returns(reply::many::<String>);
+    service.executor.send(outcomes).await.unwrap()
 }
