@@ -202,6 +202,11 @@ async fn a_keyword_without_a_subscribed_dispatcher_is_not_served<C: Kind>(
     let dispatcher = serve(&client, &name, [Keyword::integer("N")]).await;
     ok!(service.write_nowait("N", 2));
     ok!(service.wait_for("N", |reading| reading.text == "2", PATIENCE));
+    let pattern = wire.name("~rc:request*");
+    let channels: Vec<String> = wire.run(&[b"PUBSUB", b"CHANNELS", pattern.as_bytes()]);
+    let channels = channels.iter().map(|channel| &channel[wire.name("").len()..]);
+    let channels: Vec<_> = channels.collect();
+    assert_eq!(channels.len(), 1, "{channels:?}");
     ok!(dispatcher.shutdown());
     assert!(matches!(
         settle!(service.write("N", 1)),
@@ -215,7 +220,7 @@ async fn a_keyword_without_a_subscribed_dispatcher_is_not_served<C: Kind>(
     ));
     // The connection of the holder is lost, and its lease is not over yet. A former one still
     // subscribes.
-    let _former = wire.listen(&["~rc:request:former"]);
+    let _former = wire.listen(&channels);
     wire.set("~rc:lease", "another");
     let outcome = settle!(service.write_within("N", 1, Duration::from_secs(1)));
     assert!(matches!(outcome, Err(Error::Keyword { source: NotServed, .. })), "{outcome:?}");

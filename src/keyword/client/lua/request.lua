@@ -17,7 +17,8 @@ local function listeners(to, reached)
 end
 
 local receivers = redis.call('SISMEMBER', registry, service) - 2
-local holder = redis.call('GET', lease)
+local holder = redis.pcall('GET', lease)
+if type(holder) == 'table' then return {err = holder.err .. ': ' .. lease} end
 -- The reply is an error, which is no holder, where the user may not read it.
 if holder and redis.pcall('GET', closing) == holder then
   receivers = -2
