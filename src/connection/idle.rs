@@ -44,7 +44,7 @@ pub(crate) fn usable(
     let limits_of_a_new_one = match current {
         None => limits,
         Some(Idle { mut connection, last_use }) => {
-            if last_use.is_recent(connector) && connection.is_quiet(last_use.age()) {
+            if last_use.recent_age(connector).is_some_and(|age| connection.is_quiet(age)) {
                 return Ok(Usable { connection, fresh: false });
             }
             connection.limit(limits.halved());
@@ -81,7 +81,13 @@ impl LastUse {
 
     /// Returns whether the connection can be trusted to be alive.
     pub(crate) fn is_recent(&self, connector: &Connector) -> bool {
-        self.failures == connector.failures() && self.time.elapsed() < IDLE_BEFORE_PROBE
+        self.recent_age(connector).is_some()
+    }
+
+    /// Returns how long the connection has been idle, if it can be trusted to be alive.
+    fn recent_age(&self, connector: &Connector) -> Option<Duration> {
+        let age = self.age();
+        (self.failures == connector.failures() && age < IDLE_BEFORE_PROBE).then_some(age)
     }
 }
 

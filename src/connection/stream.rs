@@ -147,7 +147,7 @@ impl Socket {
     ) -> io::Result<usize> {
         let begin = Instant::now();
         let Limits { silence, deadline } = self.limits;
-        let until_deadline = deadline.left();
+        let until_deadline = deadline.left_at(begin);
         if until_deadline.is_zero() {
             self.late += 1;
             let late_since = *self.late_since.get_or_insert(begin);

@@ -66,8 +66,9 @@ pub enum Event<K> {
 ///
 /// An event arrives after the change. The events of one writer arrive in order, except that in a
 /// cluster each node has an order of its own. An event with a key that cannot be decoded is an
-/// `Err`. A change may be reported more than once. If more than 100,000 events are pending, they
-/// become a [`Gap`](Event::Gap).
+/// `Err`. A change may be reported more than once, as one that is published in a format of Python is
+/// where the server notifies of it too. If more than 100,000 events are pending, they become a
+/// [`Gap`](Event::Gap).
 ///
 /// Whatever happens to the connection, the subscription reconnects by itself and reports a `Gap`.
 /// Dropping it ends it, together with its connection and its two threads, or its task on an

@@ -38,6 +38,11 @@ impl Deadline {
         self.0.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
 
+    /// How much time was left at `now`, for a caller that has just read the clock.
+    pub(crate) fn left_at(&self, now: Instant) -> Duration {
+        self.0.map_or(Duration::MAX, |end| end.saturating_duration_since(now))
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.left().is_zero()
     }

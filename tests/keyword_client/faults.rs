@@ -20,6 +20,7 @@ on_both_kinds! {
     two_writers_have_an_outcome_each,
     a_hook_that_hangs_leaves_the_outcome_open,
     many_outcomes_are_waited_for_no_longer_than_one,
+    a_written_value_has_the_type_that_is_known_with_its_outcome,
     a_dispatcher_that_dies_leaves_nothing_for_ever,
     an_outcome_arrives_after_the_connection_was_lost,
     a_request_whose_reply_is_lost_is_not_carried_out_twice,
@@ -134,6 +135,24 @@ async fn many_outcomes_are_waited_for_no_longer_than_one<C: Kind>() {
     assert_eq!(outcomes.iter().filter(|outcome| is_open(outcome)).count(), count);
     let [waits, looks] = ["blmove", "lindex"].map(|name| calls(&server, name));
     assert!(waits < count && looks < waits * count, "{waits} {looks}");
+}
+
+/// The dispatcher receives requests before it has published its keywords.
+async fn a_written_value_has_the_type_that_is_known_with_its_outcome<C: Kind>() {
+    let server = LocalServer::start().unwrap();
+    let client: C = connect(server.url()).await;
+    let mut wire = Wire::to(server.url(), "dome");
+    wire.set("~rc:lease", "another");
+    let mut requests = wire.listen(&["~rc:request:another"]);
+    let service = keyword::Client::new(&client).service("dome");
+    let writer = std::thread::spawn(move || {
+        C::finish(C::settle(service.write_within("N", 5, PATIENCE))).unwrap()
+    });
+    let (_, request) = requests.next_message();
+    let outcome = wire.name(&format!("~rc:outcome:{}", request.lines().next().unwrap()));
+    wire.set(".N:type", "integer");
+    let _: usize = wire.run(&[b"RPUSH", outcome.as_bytes(), b"+7 5"]);
+    assert_eq!(writer.join().unwrap().value, 5.into());
 }
 
 async fn a_dispatcher_that_dies_leaves_nothing_for_ever<C: Watching>() {

@@ -102,6 +102,8 @@ struct WriteRequest {
     id: String,
     keyword: KeywordName,
     text: String,
+    /// The type of the keyword, unless it had none when the request was sent: its dispatcher had
+    /// only begun to serve.
     kind: Option<Kind>,
     is_forced: bool,
 }
@@ -124,7 +126,7 @@ impl WriteRequest {
 
     /// Builds the script that publishes this request, whose outcome is kept for `time` and
     /// [`GRACE`].
-    fn request(&self, name: &ServiceName, time: Duration) -> Command<(i64, Kind)> {
+    fn request(&self, name: &ServiceName, time: Duration) -> Command<(i64, Option<Kind>)> {
         let milliseconds = u64::try_from(time.saturating_add(GRACE).as_millis());
         let message = RequestMessage {
             id: &self.id,
@@ -165,7 +167,7 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
                                 self.outcomes.insert(write.position, Err(error));
                             }
                             Ok((receivers, kind)) => {
-                                write.kind = Some(kind);
+                                write.kind = kind;
                                 match receivers {
                                     SERVED_BY_CAULDRONS => others.push(write),
                                     _ => taken.push_back(write),
@@ -312,11 +314,14 @@ impl<E: RoundTrips> WriteRequests<'_, E> {
 }
 
 /// Parses the reply of `request.lua`.
-fn receivers(reply: Reply<'_>) -> Result<(i64, Kind)> {
+fn receivers(reply: Reply<'_>) -> Result<(i64, Option<Kind>)> {
     let request = reply.request;
     let [count, kind] = reply::parts(reply)?;
     match reply::integer(count)? {
-        count @ NOT_SERVED.. => Ok((count, Kind::named(&reply::one::<Vec<u8>>(kind)?))),
+        count @ NOT_SERVED.. => {
+            let kind = reply::one::<Vec<u8>>(kind)?;
+            Ok((count, (!kind.is_empty()).then(|| Kind::named(&kind))))
+        }
         count => {
             Err(reply::unexpected(request, "the number of receivers", &redis::Value::Int(count)))
         }
