@@ -217,6 +217,7 @@ pub use error::LoadError;
 pub use error::{Applied, Attempt, Error, Result};
 pub use events::{Event, Subscription};
 pub use handler_result::HandlerResult;
+pub use limits::{BYTES_PER_COMMAND, ENTRIES_PER_COMMAND};
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use queue::{ClaimedJob, ConsumerState};

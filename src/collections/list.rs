@@ -13,6 +13,7 @@ use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
+use crate::keys::Gather;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::request::Script;
@@ -124,8 +125,9 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         self.executor.run(self.writing("LPUSH").encode::<T>(item).returns(reply::count))
     }
 
-    /// Appends all `items` atomically and returns the new length; 0 if there are no items. `RPUSH`,
-    /// O(items).
+    /// Appends all `items` and returns the new length; 0 if there are no items. `RPUSH`, O(items).
+    /// Atomic up to [`ENTRIES_PER_COMMAND`](crate::ENTRIES_PER_COMMAND): beyond it, items of another
+    /// client may come in between.
     pub fn push_many<Q, const OWNED: bool>(
         &self,
         items: impl IntoIterator<Item = Q>,
@@ -133,9 +135,15 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
     where
         Q: Lend<T, OWNED>,
     {
-        let item = |request: &mut Request, item: Q| request.push_encoded::<T>(item.lend());
-        let request = self.writing("RPUSH").each(items, item, Value::Int(0));
-        self.executor.run(request.returns(reply::count))
+        self.executor.run(self.appending(items).returns(reply::count))
+    }
+
+    /// Appends all `items`, like [`push_many`](Self::push_many). `RPUSH`, O(items).
+    pub fn extend<Q, const OWNED: bool>(&self, items: impl IntoIterator<Item = Q>) -> E::Reply<()>
+    where
+        Q: Lend<T, OWNED>,
+    {
+        self.executor.run(self.appending(items).returns(|reply| reply::count(reply).map(drop)))
     }
 
     /// Appends `item` unless the list would exceed `capacity`. Returns the new length, or `None` if
@@ -289,6 +297,14 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
 impl<T: Codec, E: Executor> RedisList<T, E> {
     pub(super) fn reading(&self, command: &'static str) -> Request {
         Request::read(command).publishes(&self.publishing).named(self.name.as_bytes())
+    }
+
+    fn appending<Q, const OWNED: bool>(&self, items: impl IntoIterator<Item = Q>) -> Request
+    where
+        Q: Lend<T, OWNED>,
+    {
+        let item = |request: &mut Request, item: Q| request.push_encoded::<T>(item.lend());
+        self.writing("RPUSH").divisible(Gather::Last).each(items, item, Value::Int(0))
     }
 
     pub(super) fn writing(&self, command: &'static str) -> Request {

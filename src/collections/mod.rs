@@ -1,6 +1,5 @@
 //! The collections: the commands behind each operation. All their I/O goes through an executor.
 
-mod bulk;
 #[cfg(feature = "near-cache")]
 mod cached;
 mod iteration;

@@ -11,6 +11,7 @@ use crate::changes::{ChangeFormat, ChangePublishing, Structure};
 use crate::client::{Client, Deferred, Executor};
 use crate::codec::{Canonical, Codec, Lenient};
 use crate::error::Result;
+use crate::keys::Gather;
 use crate::reply;
 use crate::request::Request;
 
@@ -111,8 +112,16 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
     where
         Q: Lend<T, OWNED>,
     {
-        let request = with_members::<T, Q, OWNED>(self.writing("SADD"), members, Value::Int(0));
-        self.executor.run(request.returns(reply::at_most_asked))
+        self.executor.run(self.adding(members).returns(reply::at_most_asked))
+    }
+
+    /// Adds all `members`, like [`insert_many`](Self::insert_many). `SADD`, O(members).
+    pub fn extend<Q, const OWNED: bool>(&self, members: impl IntoIterator<Item = Q>) -> E::Reply<()>
+    where
+        Q: Lend<T, OWNED>,
+    {
+        let added = |reply: reply::Reply<'_>| reply::at_most_asked(reply).map(drop);
+        self.executor.run(self.adding(members).returns(added))
     }
 
     /// Removes and returns an arbitrary member. `SPOP`, O(1).
@@ -178,7 +187,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         Q: Lend<T, OWNED>,
     {
         let request = with_members::<T, Q, OWNED>(
-            self.reading("SMISMEMBER"),
+            self.reading("SMISMEMBER").divisible(Gather::InOrder),
             members,
             Value::Array(Vec::new()),
         );
@@ -202,7 +211,11 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
         T: Canonical,
         Q: Lend<T, OWNED>,
     {
-        let request = with_members::<T, Q, OWNED>(self.writing("SREM"), members, Value::Int(0));
+        let request = with_members::<T, Q, OWNED>(
+            self.writing("SREM").divisible(Gather::Sum),
+            members,
+            Value::Int(0),
+        );
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
@@ -288,6 +301,14 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 }
 
 impl<T: Codec, E: Executor> RedisSet<T, E> {
+    fn adding<Q, const OWNED: bool>(&self, members: impl IntoIterator<Item = Q>) -> Request
+    where
+        Q: Lend<T, OWNED>,
+    {
+        let request = self.writing("SADD").divisible(Gather::Sum);
+        with_members::<T, Q, OWNED>(request, members, Value::Int(0))
+    }
+
     pub(super) fn reading(&self, command: &'static str) -> Request {
         Request::read(command).publishes(&self.publishing).named(self.name.as_bytes())
     }

@@ -5,9 +5,7 @@ use std::hash::Hash;
 
 use redis::Value;
 
-use super::bulk::send_in_chunks;
 use super::iteration::{Cursor, Page, Scan, gather};
-use super::lend::Lend;
 use super::name::Name;
 use super::set::RedisSet;
 use crate::client::RoundTrips;
@@ -34,14 +32,6 @@ impl<T: Codec, E: RoundTrips> RedisSet<T, E> {
         T::Owned: Eq + Hash,
     {
         gather(&self.executor, &self.name, decoded::<T, E>)
-    }
-
-    /// Adds all `members` in batches of a thousand, each batch atomically. `SADD`, O(members).
-    pub fn extend<Q, const OWNED: bool>(&self, members: impl IntoIterator<Item = Q>) -> E::Reply<()>
-    where
-        Q: Lend<T, OWNED>,
-    {
-        send_in_chunks(&self.executor, members, |chunk| self.deferred().insert_many(chunk))
     }
 
     /// Returns whether a member decodes to a value equal to `member`, whatever its bytes. `SSCAN`,

@@ -22,6 +22,8 @@ pub(crate) enum Gather {
     Sum,
     /// All `OK`.
     Done,
+    /// The last integer.
+    Last,
 }
 
 /// The slot of a key: of the part between its first `{` and the next `}`, if there is any.

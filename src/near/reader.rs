@@ -14,7 +14,7 @@ use crate::codec::Codec;
 use crate::command::Command;
 use crate::command::Part;
 use crate::error::{Error, Result};
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::reply::decode_bytes;
 use crate::request::Request;
 use crate::time::Completion;
@@ -80,7 +80,7 @@ impl<S: EntrySource, V: Codec<Owned: Sync>, E: RoundTrips> NearReader<S, V, E> {
         }
         let mut found = Vec::with_capacity(asked.len());
         while !asked.is_empty() {
-            let rest = asked.split_off(asked.len().min(PAGE));
+            let rest = asked.split_off(asked.len().min(ENTRIES_PER_COMMAND));
             found.extend(self.ask(std::mem::replace(&mut asked, rest), &route_version).await?);
         }
         self.gather(entries, found, &route_version).await

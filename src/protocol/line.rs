@@ -19,7 +19,7 @@ pub(crate) enum Form {
 pub(crate) struct Line<'a> {
     pub(crate) request: &'a Request,
     pub(crate) form: Form,
-    /// The positions of the keys to ask for, if not all.
+    /// The indices of the items to send, if not all.
     pub(crate) part: Option<&'a [usize]>,
     pub(crate) in_cluster: bool,
 }

@@ -27,7 +27,7 @@ impl Line<'_> {
     /// The number of arguments.
     pub(crate) fn len(&self) -> usize {
         let plain = match (self.part, self.form) {
-            (Some(keys), _) => 1 + keys.len() * self.request.stride(),
+            (Some(items), _) => self.request.head().len() + items.len() * self.request.stride(),
             (None, Form::Waiting(_)) => self.request.arguments().len() + 1,
             (None, _) => self.request.arguments().len(),
         };
@@ -40,7 +40,7 @@ impl Line<'_> {
     /// The approximate number of bytes in the arguments.
     pub(crate) fn size(&self) -> usize {
         let plain = match self.part {
-            Some(keys) => keys.len() * (self.request.size() / self.request.key_count().max(1)),
+            Some(items) => items.len() * (self.request.size() / self.request.item_count().max(1)),
             None => self.request.size() + ROOM_FOR_MORE,
         };
         plain + self.request.publishing().len() * ROOM_FOR_PUBLISHING
@@ -68,9 +68,9 @@ impl Line<'_> {
         if let (Some(script), [_, ..]) = (self.script(), self.request.publishing()) {
             return publishing::each_argument(self, script, &mut visit);
         }
-        if let Some(keys) = self.part {
-            self.request.arguments().take(1).for_each(&mut visit);
-            keys.iter().for_each(|&key| self.request.entry(key).for_each(&mut visit));
+        if let Some(items) = self.part {
+            self.request.head().for_each(&mut visit);
+            items.iter().for_each(|&item| self.request.item(item).for_each(&mut visit));
             return;
         }
         let script = match self.form {

@@ -34,8 +34,7 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         Form::WithSource => [b"EVAL", script.text.as_bytes()].map(&mut *visit),
         _ => [b"EVALSHA", script.hash.as_bytes()].map(&mut *visit),
     };
-    let keys = line.part.map_or(request.key_count(), <[usize]>::len);
-    visit(decimal(keys + request.publishing().len(), &mut [0; 20]));
+    visit(decimal(key_count(line) + request.publishing().len(), &mut [0; 20]));
     let mut slot = None;
     each_key(line, |key| {
         if line.in_cluster {
@@ -48,8 +47,9 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         request.arguments().take(1).for_each(&mut *visit);
     }
     match line.part {
-        Some(keys) => {
-            keys.iter().for_each(|&key| request.entry(key).skip(1).for_each(&mut *visit));
+        Some(items) => {
+            let skipped = usize::from(request.has_keys_for_items());
+            items.iter().for_each(|&item| request.item(item).skip(skipped).for_each(&mut *visit));
         }
         None => request.others().for_each(&mut *visit),
     }
@@ -78,9 +78,14 @@ fn item_count(line: &Line<'_>) -> usize {
     let [publishing] = request.publishing() else { return 0 };
     let count = match (request.name(), publishing.structure()) {
         _ if !publishing.publishes_own_alone() => 0,
-        ("MSET" | "UNLINK", Structure::Dict) => line.part.map_or(request.key_count(), <[_]>::len),
-        ("HSET", Structure::Hash) => request.others().count() / 2,
-        ("HDEL", Structure::Hash) | ("SADD" | "SREM", Structure::Set) => request.others().count(),
+        ("MSET" | "UNLINK", Structure::Dict)
+        | ("HSET" | "HDEL", Structure::Hash)
+        | ("SADD" | "SREM", Structure::Set) => match (line.part, request.name()) {
+            (Some(items), _) => items.len(),
+            (None, "MSET" | "UNLINK") => request.key_count(),
+            (None, "HSET") => request.others().count() / 2,
+            (None, _) => request.others().count(),
+        },
         _ => 0,
     };
     if count > 1 { count } else { 0 }
@@ -100,20 +105,27 @@ fn items<'a>(line: &Line<'a>) -> Option<Vec<&'a [u8]>> {
                 |key: &'a [u8]| key.strip_prefix(name).filter(|_| !is_side_key(key, name.len()));
             keys.into_iter().map(entry).collect()
         }
-        "HSET" => Some(request.others().step_by(2).collect()),
-        _ => Some(request.others().collect()),
+        name => match line.part {
+            Some(items) => items.iter().map(|&item| request.item(item).next()).collect(),
+            None if name == "HSET" => Some(request.others().step_by(2).collect()),
+            None => Some(request.others().collect()),
+        },
     }
 }
 
 /// Visits the keys that are sent.
 fn each_key<'a>(line: &Line<'a>, visit: impl FnMut(&'a [u8])) {
-    match line.part {
-        Some(keys) => {
-            let keys = keys.iter().filter_map(|&key| line.request.entry(key).next());
-            keys.for_each(visit);
-        }
-        None => line.request.keys().for_each(visit),
+    let request = line.request;
+    match line.part.filter(|_| request.has_keys_for_items()) {
+        Some(items) => items.iter().filter_map(|&item| request.item(item).next()).for_each(visit),
+        None => request.keys().for_each(visit),
     }
+}
+
+/// The number of keys that are sent.
+fn key_count(line: &Line<'_>) -> usize {
+    let part = line.part.filter(|_| line.request.has_keys_for_items());
+    part.map_or(line.request.key_count(), <[usize]>::len)
 }
 
 /// `EVALSHA`, the hash and the number of keys.

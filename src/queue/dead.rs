@@ -9,7 +9,7 @@ use super::work_queue::WorkQueue;
 use crate::client::{Client, RoundTrips};
 use crate::codec::{Codec, Undecodable};
 use crate::error::Result;
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 
@@ -76,7 +76,7 @@ impl<T: Codec, E: RoundTrips> DeadLetters<T, E> {
             let mut requeued = 0;
             while requeued < most {
                 let keys = queue.keys();
-                let number = (most - requeued).min(PAGE);
+                let number = (most - requeued).min(ENTRIES_PER_COMMAND);
                 let request = Request::script(&REQUEUE, 2).key(&keys.dead).key(keys.queue());
                 let request = request.number(number).returns(reply::count);
                 let attempt = request.request.attempt();

@@ -18,7 +18,7 @@ use crate::codec::Codec;
 use crate::collections::{Lend, Name, RedisList};
 use crate::command::Command;
 use crate::error::{Error, Result};
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::random::unique_id;
 use crate::reply;
 use crate::request::Request;
@@ -247,7 +247,7 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         let retired = Request::read("ZRANGE").key(&self.keys.gone).number(0).number(-1);
         let retired: Vec<_> = self.executor.send(retired.returns(ids)).await?.into_iter().collect();
         let mut number = 0;
-        for retired in retired.chunks(PAGE) {
+        for retired in retired.chunks(ENTRIES_PER_COMMAND) {
             let request = Request::script(&COUNT, retired.len());
             let lists = retired.iter().map(|id| self.keys.claimed(id));
             let request = lists.fold(request, |request, list| request.key(&list));

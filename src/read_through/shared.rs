@@ -22,7 +22,7 @@ use crate::handler_result::HandlerResult;
 use crate::keys::Gather;
 use crate::keys::escape;
 use crate::keys::is_side_key;
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::reply;
 use crate::request::Request;
 
@@ -187,7 +187,7 @@ where
         let engine = self.0.clone();
         self.with(locations.collect::<NameResult<Vec<_>>>(), |locations| async move {
             let mut deleted = 0;
-            for locations in locations.chunks(PAGE) {
+            for locations in locations.chunks(ENTRIES_PER_COMMAND) {
                 let commands = locations.iter().map(|location| engine.commands.delete(location));
                 let replies = send_each(&engine.executor, commands.collect()).await;
                 locations.iter().for_each(|location| engine.flights.forget_one(location));

@@ -8,13 +8,13 @@ use crate::keys::Gather;
 use crate::request::Request;
 
 impl Request {
-    /// Combines the replies to the parts, each of which asked for the keys at some positions.
+    /// Combines the replies to the parts, each of which has the items with these indices.
     pub(crate) fn gathered(
         &self,
         gather: Gather,
         parts: impl IntoIterator<Item = (Vec<usize>, Result<Value>)>,
     ) -> Result<Value> {
-        let mut elements = vec![Value::Nil; self.key_count()];
+        let mut elements = vec![Value::Nil; self.item_count()];
         let mut sum = 0_i64;
         let mut done = false;
         let mut failed: Option<Error> = None;
@@ -23,16 +23,17 @@ impl Request {
                 failed = Some(error);
             }
         };
-        for (keys, reply) in parts {
+        for (items, reply) in parts {
             match (gather, reply) {
                 (_, Ok(Value::ServerError(error))) => fail(server_error(self, &error)),
                 (_, Err(error)) => fail(error),
-                (Gather::InOrder, Ok(Value::Array(values))) if values.len() == keys.len() => {
-                    keys.into_iter().zip(values).for_each(|(key, value)| elements[key] = value);
+                (Gather::InOrder, Ok(Value::Array(values))) if values.len() == items.len() => {
+                    items.into_iter().zip(values).for_each(|(item, value)| elements[item] = value);
                 }
                 (Gather::Sum, Ok(Value::Int(count @ 0..))) => {
                     (sum, done) = (sum.saturating_add(count), true);
                 }
+                (Gather::Last, Ok(Value::Int(count @ 0..))) => (sum, done) = (count, true),
                 (Gather::Done, Ok(Value::Okay)) => done = true,
                 (Gather::Done, Ok(Value::SimpleString(text))) if text == PONG => done = true,
                 (Gather::InOrder, Ok(Value::Array(_))) => return Err(unexpected_count(self)),
@@ -43,7 +44,7 @@ impl Request {
             (Some(error), _) if done && self.writes() => Err(error.part_of(self.attempt())),
             (Some(error), _) => Err(error),
             (None, Gather::InOrder) => Ok(Value::Array(elements)),
-            (None, Gather::Sum) => Ok(Value::Int(sum)),
+            (None, Gather::Sum | Gather::Last) => Ok(Value::Int(sum)),
             (None, Gather::Done) => Ok(Value::Okay),
         }
     }
@@ -54,7 +55,7 @@ impl Gather {
     fn expected(self) -> &'static str {
         match self {
             Gather::InOrder => "a list",
-            Gather::Sum => "a count",
+            Gather::Sum | Gather::Last => "a count",
             Gather::Done => "OK",
         }
     }

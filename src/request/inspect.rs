@@ -153,15 +153,34 @@ impl Request {
         }
     }
 
-    /// A key and, if the command alternates them, its value.
-    pub(crate) fn entry(&self, key: usize) -> impl Iterator<Item = &[u8]> {
-        let first = self.keys.position(key);
+    /// The arguments of an item: of those that [`each`](Self::each) appended, or else of the keys.
+    pub(crate) fn item(&self, index: usize) -> impl Iterator<Item = &[u8]> {
+        let first = self.items().position(index);
         (first..first + self.stride()).filter_map(|position| self.argument(position))
     }
 
-    /// The number of arguments that belong to a key, including itself.
+    /// The number of arguments of an item: a key or field and, if the command alternates them, its
+    /// value.
     pub(crate) fn stride(&self) -> usize {
-        self.keys.stride as usize
+        self.items().stride as usize
+    }
+
+    pub(crate) fn item_count(&self) -> usize {
+        self.items().count as usize
+    }
+
+    /// The arguments before the items.
+    pub(crate) fn head(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.arguments().take(self.items().first as usize)
+    }
+
+    /// Returns whether the items are the keys.
+    pub(crate) fn has_keys_for_items(&self) -> bool {
+        self.items().first == self.keys.first
+    }
+
+    fn items(&self) -> Arguments {
+        if self.items.count > 0 { self.items } else { self.keys }
     }
 
     pub(crate) fn is_script(&self) -> Option<&'static Script> {

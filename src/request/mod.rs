@@ -6,7 +6,7 @@ mod inspect;
 mod properties;
 pub(crate) mod script;
 
-pub(crate) use divide::several_slots;
+pub(crate) use divide::{Piece, several_slots};
 #[cfg(feature = "async")]
 pub(crate) use dropped_wait::Reporter;
 pub(crate) use dropped_wait::{Attended, DropReport};
@@ -37,6 +37,8 @@ pub struct Request {
     writes: bool,
     keys: Arguments,
     fields: Arguments,
+    /// What [`each`](Self::each) appended.
+    items: Arguments,
     place: Place,
     gather: Option<Gather>,
     script: Option<&'static Script>,
@@ -56,7 +58,7 @@ struct Rare {
     publishing: Vec<Arc<ChangePublishing>>,
 }
 
-/// The positions of keys or fields: `count` of them from `first` on, `stride` arguments apart.
+/// The positions of keys, fields or items: `count` of them from `first` on, `stride` arguments apart.
 #[derive(Debug, Clone, Copy)]
 struct Arguments {
     first: u32,
@@ -96,6 +98,7 @@ impl Request {
             writes,
             keys: Arguments::NONE,
             fields: Arguments::NONE,
+            items: Arguments::NONE,
             place: Place::Keys,
             gather: None,
             script: None,
@@ -153,7 +156,7 @@ impl Request {
         self
     }
 
-    /// Appends every item. If there is none, the command is not sent: its reply is `empty`.
+    /// Appends every item, each as the same number of arguments. If there is none, the command is not sent: its reply is `empty`.
     pub(crate) fn each<I: IntoIterator>(
         mut self,
         items: I,
@@ -161,10 +164,13 @@ impl Request {
         empty: Value,
     ) -> Self {
         let before = self.ends.len();
-        items.into_iter().for_each(|item| append(&mut self, item));
-        if self.ends.len() == before {
+        let count = items.into_iter().map(|item| append(&mut self, item)).count();
+        if count == 0 {
             return self.answered(empty);
         }
+        let [first, count, stride] =
+            [before, count, (self.ends.len() - before) / count].map(|number| number as u32);
+        self.items = Arguments { first, count, stride };
         self
     }
 

@@ -40,8 +40,8 @@ impl Request {
         self
     }
 
-    /// Allows to send the keys slot by slot in a cluster, and sets how the replies are combined.
-    /// The arguments must be the command's name and its keys, each with its value if any.
+    /// Allows to send the items in pieces: slot by slot in a cluster, and in commands of bounded size.
+    /// Sets how the replies are combined. The items must be the last arguments.
     pub(crate) fn divisible(mut self, gather: Gather) -> Self {
         self.gather = Some(gather);
         self

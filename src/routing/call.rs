@@ -19,7 +19,7 @@ enum Plan {
     Known(Value),
     /// To one server, without blocking.
     Ordinary(Destination),
-    /// To several servers, or blocking.
+    /// To several servers, in several commands, or blocking.
     Special,
 }
 
@@ -73,6 +73,9 @@ impl<N: Node> Router<N> {
             return Ok(Plan::Known(reply));
         }
         if request.wait().is_some() {
+            return Ok(Plan::Special);
+        }
+        if request.is_oversized() {
             return Ok(Plan::Special);
         }
         if !self.servers.is_cluster() {

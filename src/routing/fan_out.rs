@@ -1,6 +1,6 @@
 //! Requests to several servers at the same time.
 
-use std::collections::BTreeMap;
+use std::ptr;
 use std::sync::Arc;
 
 use redis::Value;
@@ -11,18 +11,19 @@ use super::router::{Router, asking, lacks_source};
 use crate::connection::{Node, repeatable};
 use crate::connection::{TransportError, TransportResult};
 use crate::error::Result;
+use crate::limits::{BYTES_PER_COMMAND, ENTRIES_PER_COMMAND};
 use crate::protocol::{Form, Line};
-use crate::request::Request;
+use crate::request::{Piece, Request};
 use crate::time::Deadline;
 use crate::time::join_all;
 use crate::topology::Destination;
 
-/// The slots of a request's keys.
+/// What is sent of a request.
 pub(super) enum Parts {
-    /// In one slot, if there are keys.
+    /// All in one command, to the server of this slot.
     One(Option<u16>),
-    /// In several slots, each with the positions of its keys.
-    Several(BTreeMap<u16, Vec<usize>>),
+    /// Its items in several commands.
+    Several(Vec<Piece>),
 }
 
 /// A command in flight, among others.
@@ -35,11 +36,14 @@ struct PendingCommand<'a> {
     /// The address of the server that was asked last.
     asked: String,
     outcome: TransportResult<Value>,
+    /// Whether it is not sent, since an earlier part of its request failed.
+    is_skipped: bool,
 }
 
 impl<N: Node> Router<N> {
-    /// Returns the replies to all of `requests`, each of which is divided if its keys lie apart.
-    /// Commands for one server are sent together, and the servers work at the same time.
+    /// Returns the replies to all of `requests`, each of which is divided if its keys lie apart, or
+    /// if it has too many items for one command. Commands for one server are sent together, and the
+    /// servers work at the same time.
     pub(crate) async fn call_each(&self, requests: &[&Request]) -> Vec<Result<Value>> {
         let parts: Vec<_> = requests.iter().map(|request| self.parts(request)).collect();
         let mut pending = Vec::with_capacity(requests.len());
@@ -47,7 +51,15 @@ impl<N: Node> Router<N> {
             let lines = parts.iter().flat_map(|parts| self.lines(request, parts));
             pending.extend(lines.map(|(line, slot)| PendingCommand::new(line, slot)));
         }
-        self.deliver(&mut pending).await;
+        let mut left = &mut pending[..];
+        while !left.is_empty() {
+            let (batch, rest) = left.split_at_mut(batch_length(left));
+            self.deliver(batch).await;
+            batch.iter().filter(|command| command.has_failed()).for_each(|failed| {
+                rest.iter_mut().filter(|it| it.continues(failed)).for_each(|it| it.fail_as(failed));
+            });
+            left = rest;
+        }
         let outcomes: Vec<_> = pending.into_iter().map(|command| command.outcome).collect();
         let mut outcomes = outcomes.into_iter();
         let replies = requests.iter().zip(parts).map(|(request, parts)| {
@@ -105,22 +117,19 @@ impl<N: Node> Router<N> {
         match parts {
             Parts::One(slot) => vec![(line, *slot)],
             Parts::Several(parts) => {
-                let part = |(slot, keys): (&u16, &'a Vec<usize>)| {
-                    (Line { part: Some(keys), ..line }, Some(*slot))
-                };
+                let part = |part: &'a Piece| (Line { part: Some(&part.items), ..line }, part.slot);
                 parts.iter().map(part).collect()
             }
         }
     }
 
-    /// Groups the keys of a request by slot, if it may be divided.
+    /// Divides a request by slots and by size, if it must be and may be divided.
     pub(super) fn parts(&self, request: &Request) -> Result<Parts> {
-        if !self.servers.is_cluster() {
-            return Ok(Parts::One(None));
-        }
-        match (request.slot(), request.gather()) {
-            (Err(_), Some(_)) => Ok(Parts::Several(request.keys_by_slot())),
-            (slot, _) => slot.map(Parts::One),
+        let slot = if self.servers.is_cluster() { request.slot() } else { Ok(None) };
+        match slot {
+            Err(_) if request.gather().is_some() => Ok(Parts::Several(request.pieces_by_slot())),
+            Ok(slot) if request.is_oversized() => Ok(Parts::Several(request.pieces(slot))),
+            slot => slot.map(Parts::One),
         }
     }
 
@@ -128,6 +137,7 @@ impl<N: Node> Router<N> {
     async fn deliver(&self, pending: &mut [PendingCommand<'_>]) {
         let mut redirects = Redirects::to(Destination::Slot(None), self.servers.deadline());
         let mut left: Vec<usize> = (0..pending.len()).collect();
+        left.retain(|&index| !pending[index].is_skipped);
         while !left.is_empty() {
             self.dispatch_round(pending, &left, redirects.deadline).await;
             self.dispatch_round_with_sources(pending, &left, redirects.deadline).await;
@@ -221,7 +231,27 @@ impl<N: Node> Router<N> {
 impl<'a> PendingCommand<'a> {
     fn new(line: Line<'a>, slot: Option<u16>) -> Self {
         let (origin, to, asking, asked) = (slot, Destination::Slot(slot), false, String::new());
-        Self { line, origin, to, asking, asked, outcome: Ok(Value::Nil) }
+        Self { line, origin, to, asking, asked, outcome: Ok(Value::Nil), is_skipped: false }
+    }
+
+    /// Returns whether the server has not executed it, or did so without success.
+    fn has_failed(&self) -> bool {
+        !matches!(&self.outcome, Ok(reply) if !matches!(reply, Value::ServerError(_)))
+    }
+
+    /// Returns whether it is another part of the same request.
+    fn continues(&self, other: &Self) -> bool {
+        ptr::eq(self.line.request, other.line.request)
+    }
+
+    /// Skips it, with the outcome of an earlier part.
+    fn fail_as(&mut self, earlier: &Self) {
+        (self.outcome, self.is_skipped) = (earlier.outcome.clone(), true);
+    }
+
+    /// How many items and bytes it adds to a batch: none if it is not divided.
+    fn weight(&self) -> (usize, usize) {
+        self.line.part.map_or((0, 0), |items| (items.len(), self.line.size()))
     }
 
     /// Redirects the command according to `decision`, or back to its origin.
@@ -247,10 +277,22 @@ pub(super) fn combined(
     let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
     match (parts, request.gather()) {
         (Parts::Several(parts), Some(gather)) => {
-            request.gathered(gather, parts.into_values().map(|keys| (keys, next())))
+            request.gathered(gather, parts.into_iter().map(|part| (part.items, next())))
         }
         _ => next(),
     }
+}
+
+/// How many of these commands are sent together: the replies to large ones are awaited before others
+/// are sent, so that neither side has to keep many.
+fn batch_length(commands: &[PendingCommand<'_>]) -> usize {
+    let (mut items, mut bytes) = (0, 0);
+    let fits = |command: &&PendingCommand<'_>| {
+        let weight = command.weight();
+        (items, bytes) = (items + weight.0, bytes + weight.1);
+        items <= BATCH * ENTRIES_PER_COMMAND && bytes <= BATCH * BYTES_PER_COMMAND
+    };
+    commands.iter().take_while(fits).count().max(1)
 }
 
 /// The lines to send for a group of pending commands. The first use of a script includes its
@@ -275,6 +317,9 @@ pub(crate) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) ->
         _ => line,
     }
 }
+
+/// How many full pages travel together.
+const BATCH: usize = 16;
 
 #[cfg(test)]
 mod tests {

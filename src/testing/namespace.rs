@@ -3,7 +3,7 @@ use std::fmt;
 use crate::client::{Client, Executor};
 use crate::error::Result;
 use crate::keys::escape;
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::random::unique_id;
 use crate::reply;
 use crate::request::Request;
@@ -41,7 +41,7 @@ impl Namespace {
         let mut cursor = 0;
         loop {
             let page = Request::read("SCAN").number(cursor).arg("MATCH").arg(&pattern);
-            let page = page.arg("COUNT").number(PAGE).returns(reply::scanned);
+            let page = page.arg("COUNT").number(ENTRIES_PER_COMMAND).returns(reply::scanned);
             let (next, keys) = self.client.run(page)?;
             if !keys.is_empty() {
                 let unlink = Request::write("UNLINK");

@@ -1,6 +1,6 @@
 //! How much of a table the next page of an iteration visits.
 
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 
 /// The size of the pages of an iteration: what the user wants, adapted to what came back.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ impl PageSize {
 
 impl Default for PageSize {
     fn default() -> Self {
-        Self::of(PAGE)
+        Self::of(ENTRIES_PER_COMMAND)
     }
 }
 
@@ -70,7 +70,7 @@ const LARGEST_PAGE: usize = 100_000;
 
 /// How many elements a page visits at most to find a few. For so many keys of a database of a
 /// million, a server takes one to three milliseconds.
-const MOST_VISITED: usize = 4 * PAGE;
+const MOST_VISITED: usize = 4 * ENTRIES_PER_COMMAND;
 
 /// The bytes of a page of large elements. One has up to twice as many.
 const LARGE: usize = 512 * 1024;

@@ -131,7 +131,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(self.reading("GET", key).returns(reply::optional::<V>))
     }
 
-    /// The values of `keys`, in their order, read atomically. `MGET`, O(keys).
+    /// The values of `keys`, in their order. `MGET`, O(keys). Read atomically up to
+    /// [`ENTRIES_PER_COMMAND`](crate::ENTRIES_PER_COMMAND).
     ///
     /// A value that cannot be decoded fails the call; [`lenient`](Self::lenient) returns the
     /// others.
@@ -158,12 +159,10 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         self.executor.run(self.writing("SET", key).encode::<V>(value).returns(reply::ok))
     }
 
-    /// Sets the values of all `entries` atomically. `MSET`, O(entries).
+    /// Sets the values of all `entries`. `MSET`, O(entries). Atomic up to
+    /// [`ENTRIES_PER_COMMAND`](crate::ENTRIES_PER_COMMAND).
     ///
     /// Keys and values are references or owned.
-    ///
-    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server
-    /// less.
     pub fn insert_many<Q, R, const A: bool, const B: bool>(
         &self,
         entries: impl IntoIterator<Item = (Q, R)>,
@@ -179,6 +178,18 @@ impl<K: Codec, V: Codec, E: Executor> RedisDict<K, V, E> {
         let request = self.start(Request::write("MSET")).divisible(Gather::Done);
         let request = request.each(entries, pair, Value::Okay);
         self.executor.run(request.returns(reply::ok))
+    }
+
+    /// The same as [`insert_many`](Self::insert_many), by the name that it has in std.
+    pub fn extend<Q, R, const A: bool, const B: bool>(
+        &self,
+        entries: impl IntoIterator<Item = (Q, R)>,
+    ) -> E::Reply<()>
+    where
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
+    {
+        self.insert_many(entries)
     }
 
     /// Sets the value of `key` and returns the previous one. `SET … GET`, O(1).

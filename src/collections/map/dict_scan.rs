@@ -9,7 +9,6 @@ use super::dict::RedisDict;
 use super::prefix::Prefix;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::collections::bulk::send_in_chunks;
 use crate::collections::iteration::{Cursor, Page, Scan, gather};
 use crate::collections::lend::Lend;
 use crate::error::Result;
@@ -111,19 +110,6 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisDict<K, V, E> {
     pub fn database_len(&self) -> E::Reply<usize> {
         let request = Request::read("DBSIZE").everywhere(Gather::Sum);
         self.executor.run(request.returns(reply::count))
-    }
-
-    /// Sets the values of all `entries` in batches of a thousand, each batch atomically. `MSET`,
-    /// O(entries).
-    pub fn extend<Q, R, const A: bool, const B: bool>(
-        &self,
-        entries: impl IntoIterator<Item = (Q, R)>,
-    ) -> E::Reply<()>
-    where
-        Q: Lend<K, A>,
-        R: Lend<V, B>,
-    {
-        send_in_chunks(&self.executor, entries, |chunk| self.deferred().insert_many(chunk))
     }
 
     /// Makes `entries` the only ones; no client ever sees old and new ones mixed. `SCAN`, then one

@@ -11,6 +11,7 @@ use crate::codec::{Codec, Lenient};
 use crate::collections::key::RedisKey;
 use crate::collections::lend::Lend;
 use crate::collections::name::Name;
+use crate::keys::Gather;
 use crate::reply;
 use crate::request::Request;
 use crate::request::Script;
@@ -115,7 +116,8 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(self.reading("HGET").field::<K>(key).returns(reply::optional::<V>))
     }
 
-    /// The values of `keys`, in their order, read atomically. `HMGET`, O(keys).
+    /// The values of `keys`, in their order. `HMGET`, O(keys). Read atomically up to
+    /// [`ENTRIES_PER_COMMAND`](crate::ENTRIES_PER_COMMAND).
     ///
     /// A value that cannot be decoded fails the call; [`lenient`](Self::lenient) returns the
     /// others.
@@ -127,7 +129,11 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Q: Lend<K, OWNED>,
     {
         let field = |request: &mut Request, key: Q| request.push_field::<K>(key.lend());
-        let request = self.reading("HMGET").each(keys, field, Value::Array(Vec::new()));
+        let request = self.reading("HMGET").divisible(Gather::InOrder).each(
+            keys,
+            field,
+            Value::Array(Vec::new()),
+        );
         self.executor.run(request.returns(reply::optional_each::<V>))
     }
 
@@ -153,13 +159,10 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         self.executor.run(request.returns(|reply| reply::flag(reply).map(drop)))
     }
 
-    /// Sets the values of all `entries` atomically and returns how many keys are new. `HSET`,
-    /// O(entries).
+    /// Sets the values of all `entries` and returns how many keys are new. `HSET`, O(entries).
+    /// Atomic up to [`ENTRIES_PER_COMMAND`](crate::ENTRIES_PER_COMMAND).
     ///
     /// Keys and values are references or owned.
-    ///
-    /// For more than some 10,000 entries at a time, [`extend`](Self::extend) blocks the server
-    /// less.
     pub fn insert_many<Q, R, const A: bool, const B: bool>(
         &self,
         entries: impl IntoIterator<Item = (Q, R)>,
@@ -168,8 +171,21 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Q: Lend<K, A>,
         R: Lend<V, B>,
     {
-        let request = self.writing("HSET").each(entries, Self::entry, Value::Int(0));
-        self.executor.run(request.returns(reply::at_most_asked))
+        self.executor.run(self.setting(entries).returns(reply::at_most_asked))
+    }
+
+    /// Sets the values of all `entries`, like [`insert_many`](Self::insert_many). `HSET`,
+    /// O(entries).
+    pub fn extend<Q, R, const A: bool, const B: bool>(
+        &self,
+        entries: impl IntoIterator<Item = (Q, R)>,
+    ) -> E::Reply<()>
+    where
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
+    {
+        let set = |reply: reply::Reply<'_>| reply::at_most_asked(reply).map(drop);
+        self.executor.run(self.setting(entries).returns(set))
     }
 
     /// Sets the value of `key` and returns the previous one. A script, O(1).
@@ -221,7 +237,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
         Q: Lend<K, OWNED>,
     {
         let field = |request: &mut Request, key: Q| request.push_field::<K>(key.lend());
-        let request = self.writing("HDEL").each(keys, field, Value::Int(0));
+        let request = self.writing("HDEL").divisible(Gather::Sum).each(keys, field, Value::Int(0));
         self.executor.run(request.returns(reply::at_most_asked))
     }
 
@@ -256,6 +272,17 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 }
 
 impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
+    fn setting<Q, R, const A: bool, const B: bool>(
+        &self,
+        entries: impl IntoIterator<Item = (Q, R)>,
+    ) -> Request
+    where
+        Q: Lend<K, A>,
+        R: Lend<V, B>,
+    {
+        self.writing("HSET").divisible(Gather::Sum).each(entries, Self::entry, Value::Int(0))
+    }
+
     pub(crate) fn reading(&self, command: &'static str) -> Request {
         Request::read(command).publishes(&self.publishing).named(self.name.as_bytes())
     }

@@ -6,9 +6,7 @@ use std::hash::Hash;
 use super::hash_dict::RedisHashDict;
 use crate::client::RoundTrips;
 use crate::codec::Codec;
-use crate::collections::bulk::send_in_chunks;
 use crate::collections::iteration::{Cursor, Page, Scan, gather};
-use crate::collections::lend::Lend;
 use crate::collections::name::Name;
 use crate::error::Result;
 use crate::reply;
@@ -44,19 +42,6 @@ impl<K: Codec, V: Codec, E: RoundTrips> RedisHashDict<K, V, E> {
         gather(&self.executor, &self.name, |executor, name, glob, cursor| {
             decoded(executor, name, glob, cursor, decode_entry::<K, V>)
         })
-    }
-
-    /// Sets the values of all `entries` in batches of a thousand, each batch atomically. `HSET`,
-    /// O(entries).
-    pub fn extend<Q, R, const A: bool, const B: bool>(
-        &self,
-        entries: impl IntoIterator<Item = (Q, R)>,
-    ) -> E::Reply<()>
-    where
-        Q: Lend<K, A>,
-        R: Lend<V, B>,
-    {
-        send_in_chunks(&self.executor, entries, |chunk| self.deferred().insert_many(chunk))
     }
 
     /// Iterates over the entries whose fields match `glob`, each decoded by `decode`.

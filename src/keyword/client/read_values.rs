@@ -10,7 +10,7 @@ use crate::keyword::kind::Kind;
 use crate::keyword::names::{KeywordName, ServiceName};
 use crate::keyword::reading::{Reading, Status};
 use crate::keyword::value::Value;
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::reply;
 use crate::reply::decode_bytes;
 use crate::request::Request;
@@ -23,7 +23,7 @@ pub(crate) async fn lookup<E: RoundTrips>(
     keywords: &[KeywordName],
 ) -> Result<Vec<Result<Reading>>> {
     let mut readings = Vec::with_capacity(keywords.len());
-    for page in keywords.chunks(PAGE) {
+    for page in keywords.chunks(ENTRIES_PER_COMMAND) {
         let field = |request: Request, keyword: &KeywordName| request.arg(keyword.as_str());
         let times = Request::read("HMGET").key(&service.times());
         let times = page.iter().fold(times, |request, keyword| {

@@ -9,7 +9,7 @@ use crate::command::Part;
 use crate::error::Result;
 use crate::keys::escape;
 use crate::keyword::names::{REGISTRY, ServiceName};
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::reply;
 use crate::request::Request;
 
@@ -33,7 +33,7 @@ pub(crate) async fn states<E: RoundTrips>(
     services: &[ServiceName],
 ) -> Result<Vec<ServiceState>> {
     let mut states = Vec::with_capacity(services.len());
-    for page in services.chunks(PAGE) {
+    for page in services.chunks(ENTRIES_PER_COMMAND) {
         let heartbeats = heartbeats(executor, page).await?;
         let without = page.iter().zip(&heartbeats).filter(|(_, heartbeat)| heartbeat.is_none());
         let channels = without.map(|(service, _)| {

@@ -104,7 +104,7 @@ impl<E: RoundTrips> DispatcherCore<E> {
     /// Returns the keywords in pages of the size of one script.
     fn pages(&self) -> Vec<Vec<&Arc<KeywordState<E>>>> {
         let keywords: Vec<_> = self.keywords.values().collect();
-        keywords.chunks(limits::PAGE).map(<[_]>::to_vec).collect()
+        keywords.chunks(limits::ENTRIES_PER_COMMAND).map(<[_]>::to_vec).collect()
     }
 
     /// Reads the values and statuses in Redis.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::client::{Client, Executor};
 use crate::error::Result;
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::logs;
 use crate::queue::keys::{ConsumerId, Keys};
 use crate::queue::scripts::{EXPIRED, REAP, RETIRED};
@@ -49,13 +49,13 @@ impl Reaper {
         self.take_back(client, &lost)?;
         self.examine(client, retired)?;
         let page = Request::read("ZSCAN").key(&keys.gone).number(self.cursor);
-        let page = page.arg("COUNT").number(PAGE);
+        let page = page.arg("COUNT").number(ENTRIES_PER_COMMAND);
         let (cursor, found) = client.run(page.returns(reply::scanned_entries))?;
         // Members and scores alternate.
         let retired: Vec<_> = found.iter().step_by(2).map(|id| ConsumerId::parse(id)).collect();
         self.examine(client, &retired)?;
         self.cursor = cursor;
-        Ok(cursor != 0 || lost.len() >= PAGE)
+        Ok(cursor != 0 || lost.len() >= ENTRIES_PER_COMMAND)
     }
 
     /// The settings in force for the queue.
@@ -65,7 +65,7 @@ impl Reaper {
 
     /// Takes back jobs that were given to retired ids.
     fn examine(&self, client: &Client, retired: &[ConsumerId]) -> Result<()> {
-        for retired in retired.chunks(PAGE) {
+        for retired in retired.chunks(ENTRIES_PER_COMMAND) {
             let request = Request::script(&RETIRED, 1 + retired.len()).key(&self.keys.gone);
             let request = self.each(request, retired);
             let given = client.run(request.returns(ids))?;

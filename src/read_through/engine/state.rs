@@ -14,7 +14,7 @@ use crate::codec::Codec;
 use crate::episode::Episode;
 use crate::error::{Attempt, Error, Result};
 use crate::keys::name_of;
-use crate::limits::PAGE;
+use crate::limits::ENTRIES_PER_COMMAND;
 use crate::logs;
 use crate::read_through::freshness::{Age, Freshness};
 use crate::read_through::loader::Loaders;
@@ -80,7 +80,7 @@ where
         let wanted =
             LookupFields { left: self.freshness.matters(), absence: self.policy.absence.is_some() };
         let mut seen = Vec::with_capacity(locations.len());
-        for locations in locations.chunks(PAGE) {
+        for locations in locations.chunks(ENTRIES_PER_COMMAND) {
             let replies = self.executor.send_all(self.commands.lookup(locations, wanted)).await?;
             self.outage.ends();
             let stored = self.commands.looked_up(locations.len(), wanted, replies)?;
