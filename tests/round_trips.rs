@@ -151,21 +151,6 @@ fn a_waiting_pop_is_one_round_trip_if_its_wait_is_short() {
 }
 
 #[test]
-fn a_call_with_many_entries_takes_a_round_trip_for_sixteen_thousand() {
-    let counted = Counted::new();
-    let hash: RedisHashDict<u64, u64> = RedisHashDict::new(&counted.client, "trips-bulk");
-    let numbers: Vec<u64> = (0..16_001).collect();
-    let pairs = |count: usize| numbers.iter().zip(&numbers).take(count);
-    round_trips! { counted:
-        hash.insert_many(pairs(16_000)) => 1;
-        hash.insert_many(pairs(16_001)) => 2;
-        hash.get_many(&numbers) => 2;
-        hash.extend(pairs(3000)) => 1;
-        hash.remove_many(&numbers) => 2;
-    }
-}
-
-#[test]
 fn an_operation_over_all_entries_is_one_or_two_round_trips_a_page() {
     let counted = Counted::new();
     let hash: RedisHashDict<u64, u64> = RedisHashDict::new(&counted.client, "trips-pages");

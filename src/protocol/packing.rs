@@ -114,6 +114,8 @@ const ROOM_FOR_PUBLISHING: usize = 192;
 mod tests {
     use std::time::Duration;
 
+    use redis::Value;
+
     use super::*;
     use crate::request::{Request, Script};
 
@@ -170,11 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_request_has_only_its_keys() {
+    fn a_part_of_a_request_has_only_its_items() {
         let set = Request::write("MSET").key(b"a").arg("1").key(b"b").arg("2").key(b"c").arg("3");
         let mut packed = Vec::new();
         let line = Line { part: Some(&[0, 2]), ..Line::new(&set, Form::AsIs) };
         line.pack(&mut packed);
         assert_eq!(packed, b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nc\r\n$1\r\n3\r\n");
+        let push = |request: &mut Request, number: u8| {
+            request.push([b'a' + number]);
+            request.push([b'0' + number]);
+        };
+        let set = Request::write("HSET").key(b"h").each(0..3, push, Value::Int(0));
+        let mut packed = Vec::new();
+        let line = Line { part: Some(&[1]), ..Line::new(&set, Form::AsIs) };
+        line.pack(&mut packed);
+        assert_eq!(packed, b"*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$1\r\nb\r\n$1\r\n1\r\n");
     }
 }

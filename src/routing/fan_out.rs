@@ -331,8 +331,8 @@ mod tests {
     use crate::time::finish;
     use crate::topology::{Discovery, Seeds, Servers};
 
-    #[test]
-    fn everything_is_sent_before_the_first_reply_is_waited_for() {
+    /// A cluster of two nodes, and what was sent and read.
+    fn two_nodes() -> (Router<StubNode>, Stub) {
         let stub = Stub::new(|_, _| {
             let slots = b"*2\r\n*3\r\n:0\r\n:9999\r\n*2\r\n$1\r\na\r\n:1\r\n\
                           *3\r\n:10000\r\n:16383\r\n*2\r\n$1\r\nb\r\n:2\r\n";
@@ -342,13 +342,34 @@ mod tests {
         let seeds = Seeds::new(vec![StubNode::new(connector.clone(), &stub)]);
         let discovery = Discovery::Cluster(seeds);
         let servers = Servers::found(discovery, connector, stub.clone(), Duration::from_secs(1));
-        let router: Router<StubNode> = Router::new(servers);
-        let keys = (0..100).map(|key| format!("key {key}"));
+        (Router::new(servers), stub)
+    }
+
+    /// Reads keys with this prefix, and returns what was sent and read after the slots are known.
+    fn log_of_reading(prefix: &str, count: usize) -> Vec<String> {
+        let (router, stub) = two_nodes();
+        let push = |request: &mut Request, key: usize| {
+            request.push_key(format!("{prefix}{key}").as_bytes());
+        };
         let mget = Request::read("MGET").divisible(Gather::InOrder);
-        let mget = keys.fold(mget, |mget, key| mget.key(key.as_bytes()));
+        let mget = mget.each(0..count, push, Value::Array(Vec::new()));
         let values = finish(router.call(&mget)).unwrap();
-        assert_eq!(values, Value::Array(vec![Value::Int(7); 100]));
-        let sent = ["sent to a:1", "sent to b:2", "read from a:1", "read from b:2"];
-        assert_eq!(stub.log(), [&["asked seed:1"][..], &sent].concat());
+        assert_eq!(values, Value::Array(vec![Value::Int(7); count]));
+        let log = stub.log();
+        assert_eq!(log[0], "asked seed:1");
+        log[1..].to_vec()
+    }
+
+    #[test]
+    fn everything_is_sent_before_the_first_reply_is_waited_for() {
+        let expected = ["sent to a:1", "sent to b:2", "read from a:1", "read from b:2"];
+        assert_eq!(log_of_reading("key ", 100), expected);
+    }
+
+    #[test]
+    fn sixteen_thousand_entries_travel_together() {
+        let once = ["sent to b:2", "read from b:2"];
+        assert_eq!(log_of_reading("{a}", BATCH * ENTRIES_PER_COMMAND), once);
+        assert_eq!(log_of_reading("{a}", BATCH * ENTRIES_PER_COMMAND + 1), [once, once].concat());
     }
 }
