@@ -79,13 +79,8 @@ impl LastUse {
         self.time.elapsed()
     }
 
-    /// Returns whether the connection can be trusted to be alive.
-    pub(crate) fn is_recent(&self, connector: &Connector) -> bool {
-        self.recent_age(connector).is_some()
-    }
-
     /// Returns how long the connection has been idle, if it can be trusted to be alive.
-    fn recent_age(&self, connector: &Connector) -> Option<Duration> {
+    pub(crate) fn recent_age(&self, connector: &Connector) -> Option<Duration> {
         let age = self.age();
         (self.failures == connector.failures() && age < IDLE_BEFORE_PROBE).then_some(age)
     }

@@ -18,6 +18,7 @@ use crate::codec::Codec;
 use crate::collections::{Lend, Name, RedisList};
 use crate::command::Command;
 use crate::error::{Error, Result};
+use crate::keys::Gather;
 use crate::limits::ENTRIES_PER_COMMAND;
 use crate::random::unique_id;
 use crate::reply;
@@ -111,8 +112,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         self.run(self.pushing().encode::<Pushed<T>>(job).returns(reply::count))
     }
 
-    /// Appends all `jobs` atomically and returns how many are pending; 0 if `jobs` is empty.
-    /// `RPUSH`, O(jobs).
+    /// Appends all `jobs` and returns how many are pending; 0 if `jobs` is empty. `RPUSH`, O(jobs).
+    /// Atomic up to [`ENTRIES_PER_COMMAND`](crate::ENTRIES_PER_COMMAND).
     pub fn push_many<Q, const OWNED: bool>(
         &self,
         jobs: impl IntoIterator<Item = Q>,
@@ -121,7 +122,8 @@ impl<T: Codec, E: RoundTrips> WorkQueue<T, E> {
         Q: Lend<T, OWNED>,
     {
         let job = |request: &mut Request, job: Q| request.push_encoded::<Pushed<T>>(job.lend());
-        self.run(self.pushing().each(jobs, job, Value::Int(0)).returns(reply::count))
+        let push = self.pushing().divisible(Gather::Last).each(jobs, job, Value::Int(0));
+        self.run(push.returns(reply::count))
     }
 
     /// Appends a job after `delay`. A script, O(log delayed).

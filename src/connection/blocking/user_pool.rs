@@ -32,7 +32,7 @@ pub(crate) fn make_usable(
         replace(given, connector, limits)?;
         return Ok(true);
     }
-    if usage.is_some_and(|usage| usage.last_use.is_recent(connector)) {
+    if usage.is_some_and(|usage| usage.last_use.recent_age(connector).is_some()) {
         return Ok(false);
     }
     let limits = match is_in_step(given, limits.halved().silence) {

@@ -75,7 +75,7 @@ impl Connector {
         let mut silence = self.longest_silence();
         let current = idle.filter(|(connection, _)| connection.is_current(self));
         if let Some((connection, last_use)) = current {
-            if last_use.is_recent(self) {
+            if last_use.recent_age(self).is_some() {
                 return Ok(UsableAsync { connection, fresh: false });
             }
             match connection.probe(silence / 2, deadline).await {

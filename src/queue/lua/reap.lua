@@ -30,12 +30,15 @@ local function take_back(id, claimed)
         buried = buried + 1
         bury(dead, capacity, counts, now, again, 'its consumer was lost while holding it')
       else
-        table.insert(back, 1, again)
+        table.insert(back, again)
       end
     end
   end
   if #back > 0 then
-    redis.call('LPUSH', queue, unpack(back))
+    -- The last one is pushed first.
+    local reversed = {}
+    for i = #back, 1, -1 do table.insert(reversed, back[i]) end
+    redis.call('LPUSH', queue, unpack(reversed))
     redis.call('HINCRBY', counts, 'redelivered', #back)
     redis.call('HINCRBY', counts, 'claimed', -#back)
   end
