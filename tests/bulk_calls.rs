@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redis_collections::{
     Applied, BYTES_PER_COMMAND, ChangeFormat, ENTRIES_PER_COMMAND, Error, Event, LocalServer,
-    RedisDict, RedisHashDict, RedisList, RedisSet,
+    RedisDict, RedisHashDict, RedisList, RedisSet, WorkQueue,
 };
 use support::contract::{contract, ok, on_both_kinds, settle};
 use support::kinds::Kind;
@@ -117,11 +117,14 @@ async fn no_command_has_more_entries_or_bytes_than_documented<C: Kind>() {
     {
         assert_eq!(calls(&server, command), 3, "{command}");
     }
+    let queue: WorkQueue<u64, C> = WorkQueue::new(&client, "queue");
+    ok!(queue.push_many(&numbers));
+    assert_eq!(calls(&server, "rpush"), 3 + 3);
     let long: RedisList<Vec<u8>, C> = RedisList::new(&client, "long");
     let sizes = [BYTES_PER_COMMAND / 2, BYTES_PER_COMMAND / 2, 1, 2 * BYTES_PER_COMMAND, 1];
     let items: Vec<_> = sizes.map(|size| vec![b'x'; size]).into();
     ok!(long.push_many(&items));
-    assert_eq!(calls(&server, "rpush"), 3 + 4);
+    assert_eq!(calls(&server, "rpush"), 3 + 3 + 4);
     assert_eq!(ok!(long.range(..)), items);
 }
 
