@@ -19,6 +19,7 @@ on_both_kinds! {
     no_command_has_more_entries_or_bytes_than_documented,
     a_transaction_divides_nothing,
     a_call_that_fails_half_way_says_so_and_stops,
+    a_call_may_have_more_entries_than_a_command_has_room_for,
 }
 
 /// More than travel together.
@@ -151,6 +152,19 @@ async fn a_call_that_fails_half_way_says_so_and_stops<C: Kind>() {
     assert!(pushed > 0 && pushed.is_multiple_of(ENTRIES_PER_COMMAND), "{pushed}");
     let refused = figure(&server, "rpush", "rejected_calls");
     assert!((1..=16).contains(&refused), "{refused}");
+}
+
+async fn a_call_may_have_more_entries_than_a_command_has_room_for<C: Kind>() {
+    const ENTRIES: u64 = 1_100_000;
+    let server = LocalServer::start().unwrap();
+    let client = C::connected(C::builder(server.url())).await;
+    let list: RedisList<u64, C> = RedisList::new(&client, "list");
+    let numbers: Vec<u64> = (0..ENTRIES).collect();
+    let push = list.deferred().push_many(&numbers);
+    let error = client.transaction((push,)).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
+    assert_eq!(ok!(list.push_many(&numbers)), ENTRIES as usize);
+    assert_eq!(ok!(list.get(-1)), Some(ENTRIES - 1));
 }
 
 /// How often the server has run `command`.

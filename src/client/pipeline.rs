@@ -48,7 +48,8 @@ impl<N: Node> Router<N> {
 
     /// Runs all commands as one transaction on the one server that owns their keys.
     pub(crate) async fn transaction<P: Pipeline>(&self, commands: P) -> Result<P::Values> {
-        if let Some(refusal) = commands.requests().iter().find_map(|request| request.refusal()) {
+        let refusal = |request: &&Request| request.refusal_of_one_command();
+        if let Some(refusal) = commands.requests().iter().find_map(refusal) {
             return Err(refusal);
         }
         let requests: Vec<_> = sent(&commands).collect();

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::script;
 use super::script::{Script, Source};
-use super::{Arguments, DropReport, Rare, Refused, Request};
+use super::{Arguments, DropReport, MAX_ARGUMENTS, Rare, Refused, Request, TOO_MANY_ARGUMENTS};
 use crate::changes::ChangePublishing;
 use crate::error::{Attempt, Error};
 use crate::keys::{Gather, Place};
@@ -32,6 +32,20 @@ impl Request {
             Refused::Encode(source) => Error::Encode { attempt: attempt(), source },
             Refused::Invalid(reason) => Error::InvalidArgument { attempt: attempt(), reason },
         })
+    }
+
+    /// The error to return instead of sending this command undivided, if it has too many arguments.
+    pub(crate) fn refusal_of_one_command(&self) -> Option<Error> {
+        let refused = || {
+            let reason = TOO_MANY_ARGUMENTS.into();
+            Error::InvalidArgument { attempt: Box::new(self.attempt()), reason }
+        };
+        self.refusal().or_else(|| (!self.fits_one_command()).then(refused))
+    }
+
+    /// Returns whether the server accepts so many arguments in one command.
+    pub(super) fn fits_one_command(&self) -> bool {
+        self.ends.len() <= MAX_ARGUMENTS
     }
 
     /// The reply of a command that need not be sent.

@@ -256,9 +256,8 @@ impl Request {
 
     fn finish_argument(&mut self) {
         self.ends.push(self.bytes.len());
-        if self.ends.len() > MAX_ARGUMENTS {
-            let reason = "more than 1,000,000 arguments in one command";
-            self.rare().refused.get_or_insert(Refused::Invalid(reason.into()));
+        if self.gather.is_none() && !self.fits_one_command() {
+            self.rare().refused.get_or_insert(Refused::Invalid(TOO_MANY_ARGUMENTS.into()));
         }
     }
 }
@@ -297,6 +296,7 @@ const TYPICAL_ARGUMENTS: usize = 8;
 
 /// The server refuses commands with more than 1024 * 1024 arguments.
 const MAX_ARGUMENTS: usize = 1_000_000;
+const TOO_MANY_ARGUMENTS: &str = "more than 1,000,000 arguments in one command";
 
 /// The server adds the current time in milliseconds and refuses an overflow.
 const LONGEST_MILLISECONDS: i64 = i64::MAX / 2;
