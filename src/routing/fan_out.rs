@@ -51,10 +51,11 @@ impl<N: Node> Router<N> {
             let lines = parts.iter().flat_map(|parts| self.lines(request, parts));
             pending.extend(lines.map(|(line, slot)| PendingCommand::new(line, slot)));
         }
+        let deadline = self.servers.deadline();
         let mut left = &mut pending[..];
         while !left.is_empty() {
             let (batch, rest) = left.split_at_mut(batch_length(left));
-            self.deliver(batch).await;
+            self.deliver(batch, deadline).await;
             batch.iter().filter(|command| command.has_failed()).for_each(|failed| {
                 rest.iter_mut().filter(|it| it.continues(failed)).for_each(|it| it.fail_as(failed));
             });
@@ -133,9 +134,10 @@ impl<N: Node> Router<N> {
         }
     }
 
-    /// Sends all pending commands to their servers until each has a final outcome.
-    async fn deliver(&self, pending: &mut [PendingCommand<'_>]) {
-        let mut redirects = Redirects::to(Destination::Slot(None), self.servers.deadline());
+    /// Sends all pending commands to their servers until each has a final outcome, at most until the
+    /// deadline.
+    async fn deliver(&self, pending: &mut [PendingCommand<'_>], deadline: Deadline) {
+        let mut redirects = Redirects::to(Destination::Slot(None), deadline);
         let mut left: Vec<usize> = (0..pending.len()).collect();
         left.retain(|&index| !pending[index].is_skipped);
         while !left.is_empty() {
