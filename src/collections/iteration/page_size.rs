@@ -44,7 +44,7 @@ impl PageSize {
         if found > 2 * wanted {
             self.visited = (self.visited / (found / wanted)).max(1);
         } else if found <= wanted / 2 {
-            self.visited = (2 * self.visited).min(self.elements.max(MOST_VISITED));
+            self.visited = (2 * self.visited).min(LARGEST_PAGE);
         }
     }
 
@@ -65,12 +65,9 @@ impl Default for PageSize {
     }
 }
 
-/// The server is blocked while it collects a page.
-const LARGEST_PAGE: usize = 100_000;
-
-/// How many elements a page visits at most to find a few. For so many keys of a database of a
-/// million, a server takes one to three milliseconds.
-const MOST_VISITED: usize = 4 * ENTRIES_PER_COMMAND;
+/// How many elements a page visits at most. For so many keys of a database of a million, a server
+/// takes one to three milliseconds.
+const LARGEST_PAGE: usize = 4 * ENTRIES_PER_COMMAND;
 
 /// The bytes of a page of large elements. One has up to twice as many.
 const LARGE: usize = 512 * 1024;
@@ -104,7 +101,7 @@ mod tests {
     fn pages_visit_more_where_few_elements_match_up_to_a_limit() {
         assert_eq!(visited(PageSize::default(), 1_000_000, 0)[..4], [1000, 2000, 4000, 4000]);
         assert_eq!(visited(PageSize::default(), 3, 100)[..3], [1000, 2000, 2000]);
-        assert_eq!(visited(PageSize::of(10_000), 1_000_000, 0), [10_000; 6]);
+        assert_eq!(visited(PageSize::of(10_000), 1_000_000, 0), [LARGEST_PAGE; 6]);
         let mut size = PageSize::default();
         size.adapt(0);
         size.start_over();

@@ -59,12 +59,11 @@ impl<T, E: Executor> Scan<T, E> {
         }
     }
 
-    /// Sets about how many elements to fetch in one round trip, at most 100,000. Defaults to 1,000.
+    /// Sets about how many elements to fetch in one round trip, at most 4,000. Defaults to 1,000.
     ///
     /// Pages adapt to what came back, except those of lists. Where elements are large, they have
     /// fewer, so that a page takes about a megabyte; the first page is not adapted. Where few of
-    /// the elements that the server visits match, it visits more for one page, up to 4,000 or the
-    /// page size.
+    /// the elements that the server visits match, it visits more for one page, up to 4,000.
     pub fn page_size(mut self, elements: usize) -> Self {
         if let Some(cursor) = &mut self.cursor {
             cursor.size = PageSize::of(elements);
