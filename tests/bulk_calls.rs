@@ -13,6 +13,7 @@ use support::servers::query;
 contract! {
     calls_of_any_size_do_what_one_command_does,
     the_changes_of_a_divided_call_are_all_published,
+    a_stored_set_of_many_members_is_reported_as_a_gap,
 }
 
 on_both_kinds! {
@@ -92,6 +93,27 @@ async fn the_changes_of_a_divided_call_are_all_published<C: Kind>(client: C, nam
             if key == 3 { &["inserted", "updated", "removed"] } else { &["inserted", "removed"] };
         assert_eq!(changes, expected, "{key}");
     }
+}
+
+async fn a_stored_set_of_many_members_is_reported_as_a_gap<C: Kind>(client: C, name: &'static str) {
+    let set = |kind: &str| RedisSet::<u64, C>::new(&client, format!("{{{name}}}{kind}"));
+    let (source, other) = (set("source"), set("other"));
+    let target = set("target").publishing(ChangeFormat::Own);
+    let mut events = ok!(target.subscribe("*"));
+    let numbers: Vec<u64> = (0..ENTRIES_PER_COMMAND as u64).collect();
+    ok!(other.insert(&7));
+    for (members, expected) in [
+        (&numbers[..1], vec![Event::Inserted(0), Event::Inserted(7)]),
+        (&numbers[..], vec![Event::Gap]),
+    ] {
+        ok!(source.insert_many(members));
+        ok!(source.union_into(&[&other], &target));
+        for expected in expected {
+            assert_eq!(C::event(&mut events).await.unwrap(), expected);
+        }
+    }
+    ok!(target.remove(&3));
+    assert_eq!(C::event(&mut events).await.unwrap(), Event::Removed(3));
 }
 
 async fn no_command_has_more_entries_or_bytes_than_documented<C: Kind>() {

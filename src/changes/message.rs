@@ -40,6 +40,9 @@ pub(crate) enum Kind {
     Removed,
     TimeToLive,
     Cleared,
+    /// Too many to be named: the collection must be read again.
+    Missed,
+    /// The change before was not made.
     Void,
 }
 
@@ -83,6 +86,7 @@ fn change(bytes: &[u8], before: Option<Kind>) -> Option<(Change<'_>, &[u8])> {
         b'R' => (Kind::Removed, rest),
         b'T' => (Kind::TimeToLive, rest),
         b'C' => (Kind::Cleared, rest),
+        b'M' => (Kind::Missed, rest),
         b'V' => (Kind::Void, rest),
         _ => (before?, bytes),
     };
@@ -160,7 +164,7 @@ mod tests {
     fn a_message_is_read_or_refused_as_a_whole() {
         for (payload, changes) in [
             ("1 0123456789abcdef - 7 I3:a:b", Some(1)),
-            ("1 0123456789abcdef 16383 7 I0:U1:aR1:bT1:cC0:V0:", Some(6)),
+            ("1 0123456789abcdef 16383 7 I0:U1:aR1:bT1:cC0:M0:V0:", Some(7)),
             ("1 0123456789abcdef - 7 I1:a1:bU1:c0:", Some(4)),
             ("1 0123456789abcdef - 7 1:a", None),
             ("1 0123456789abcdef - 18446744073709551615 V0:", Some(1)),

@@ -106,6 +106,7 @@ impl Interpreter {
                 Kind::Removed => emit(ChangeEvent::Removed(change.key)),
                 Kind::TimeToLive => emit(ChangeEvent::Touched(change.key)),
                 Kind::Cleared => emit(ChangeEvent::Cleared),
+                Kind::Missed => emit(ChangeEvent::Missed),
                 Kind::Void => self.echoes.clear(),
             }
             let is_dict = self.sources.structure == Structure::Dict;

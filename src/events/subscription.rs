@@ -55,9 +55,10 @@ pub enum Event<K> {
     Expired(K),
     /// All entries were removed in one step.
     Cleared,
-    /// Changes may have been missed: the connection was lost for a while, a message was lost, or a
-    /// writer changed a hash, list or set without publishing the change. A program that mirrors the
-    /// collection must read it again.
+    /// Changes may have been missed: the connection was lost for a while, a message was lost, a
+    /// writer changed a hash, list or set without publishing the change, or `union_into` and its like
+    /// stored a set with more than a thousand members. A program that mirrors the collection must
+    /// read it again.
     Gap,
 }
 

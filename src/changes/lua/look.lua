@@ -1,6 +1,8 @@
 -- Defines look(command): notes what a command will change.
 local NEW_OR_OLD, NEW = {[0] = 'I', [1] = 'U'}, {[0] = 'I'}
 local REMOVED, GONE = {[1] = 'R'}, {[0] = 'R'}
+-- Of sets with more members subscribers learn that they have missed their changes.
+local MOST_COMPARED = 1000
 
 local function ask(...) return server.call(...) == 1 end
 
@@ -194,7 +196,11 @@ local function look_at_set(command, a)
       if is_new then note(a[3], 'I', a[4]) end
     end
   else
-    local old = server.call('TYPE', key).ok == 'set' and server.call('SMEMBERS', key) or {}
+    local is_set = server.call('TYPE', key).ok == 'set'
+    local members = is_set and server.call('SCARD', key) or 0
+    for i = 3, #a do members = members + server.call('SCARD', a[i]) end
+    if members > MOST_COMPARED then return note(key, 'M') end
+    local old = is_set and server.call('SMEMBERS', key) or {}
     local new = server.call(sub(command, 1, -6), unpack(a, 3))
     note_items(key, new, are_in(new, old), NEW)
     note_items(key, old, are_in(old, new), GONE)
