@@ -439,13 +439,14 @@ fn a_value_larger_than_the_server_takes_is_an_error_and_the_client_goes_on() {
 }
 
 #[test]
-fn more_arguments_than_a_command_can_have_are_refused() {
-    let set: RedisSet<u32> = RedisSet::new(&client(), "arguments");
-    let error = set.insert_many(&vec![7; 1_000_001]).unwrap_err();
+fn more_arguments_than_a_script_can_have_are_refused() {
+    let hash: RedisHashDict<u32, u32> = RedisHashDict::new(&client(), "arguments");
+    let numbers: Vec<u32> = (0..500_001).collect();
+    let error = hash.replace_all(numbers.iter().zip(&numbers)).unwrap_err();
     assert!(matches!(&error, Error::InvalidArgument { .. }), "{error}");
-    assert!(set.is_empty().unwrap());
-    set.extend(&(0..1_000_001).collect::<Vec<_>>()).unwrap();
-    assert_eq!(set.len().unwrap(), 1_000_001);
+    assert!(hash.is_empty().unwrap());
+    hash.extend(numbers.iter().zip(&numbers)).unwrap();
+    assert_eq!(hash.len().unwrap(), numbers.len());
 }
 
 #[test]
