@@ -76,8 +76,9 @@ impl Proxy {
         Ok(Self { port, shared, thread })
     }
 
-    /// Forwards to another port from the next connection on.
+    /// Forwards to another port from the next connection on, whatever was announced before.
     pub fn lead_to(&self, server_port: u16) {
+        self.shared.state().move_at = None;
         self.shared.server_port.store(server_port, Ordering::Relaxed);
     }
 
