@@ -299,6 +299,7 @@ impl<T: Codec, E: Executor> RedisList<T, E> {
         Request::read(command).publishes(&self.publishing).named(self.name.as_bytes())
     }
 
+    /// A command that appends `items`.
     fn appending<Q, const OWNED: bool>(&self, items: impl IntoIterator<Item = Q>) -> Request
     where
         Q: Lend<T, OWNED>,

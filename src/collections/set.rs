@@ -301,6 +301,7 @@ impl<T: Codec, E: Executor> RedisSet<T, E> {
 }
 
 impl<T: Codec, E: Executor> RedisSet<T, E> {
+    /// A command that adds `members`.
     fn adding<Q, const OWNED: bool>(&self, members: impl IntoIterator<Item = Q>) -> Request
     where
         Q: Lend<T, OWNED>,

@@ -28,6 +28,18 @@ impl<'a> Line<'a> {
     pub(crate) fn new(request: &'a Request, form: Form) -> Self {
         Self { request, form, part: None, in_cluster: false }
     }
+
+    /// The number of items that are sent.
+    pub(super) fn item_count(&self) -> usize {
+        self.part.map_or(self.request.item_count(), <[usize]>::len)
+    }
+
+    /// The first argument of each item that is sent: a key, a field or a member.
+    pub(super) fn items(&self) -> impl Iterator<Item = &'a [u8]> {
+        let (request, part) = (self.request, self.part);
+        let index = move |place| part.map_or(place, |part| part[place]);
+        (0..self.item_count()).filter_map(move |place| request.item(index(place)).next())
+    }
 }
 
 /// Formats `number` in decimal digits, as lengths in the protocol.

@@ -34,9 +34,9 @@ pub(crate) fn each_argument(line: &Line<'_>, script: &Source, visit: &mut impl F
         Form::WithSource => [b"EVAL", script.text.as_bytes()].map(&mut *visit),
         _ => [b"EVALSHA", script.hash.as_bytes()].map(&mut *visit),
     };
-    visit(decimal(key_count(line) + request.publishing().len(), &mut [0; 20]));
+    visit(decimal(keys(line).count() + request.publishing().len(), &mut [0; 20]));
     let mut slot = None;
-    each_key(line, |key| {
+    keys(line).for_each(|key| {
         if line.in_cluster {
             slot.get_or_insert_with(|| key_slot(key));
         }
@@ -80,12 +80,7 @@ fn item_count(line: &Line<'_>) -> usize {
         _ if !publishing.publishes_own_alone() => 0,
         ("MSET" | "UNLINK", Structure::Dict)
         | ("HSET" | "HDEL", Structure::Hash)
-        | ("SADD" | "SREM", Structure::Set) => match (line.part, request.name()) {
-            (Some(items), _) => items.len(),
-            (None, "MSET" | "UNLINK") => request.key_count(),
-            (None, "HSET") => request.others().count() / 2,
-            (None, _) => request.others().count(),
-        },
+        | ("SADD" | "SREM", Structure::Set) => line.item_count(),
         _ => 0,
     };
     if count > 1 { count } else { 0 }
@@ -96,36 +91,19 @@ fn item_count(line: &Line<'_>) -> usize {
 fn items<'a>(line: &Line<'a>) -> Option<Vec<&'a [u8]>> {
     let request = line.request;
     let publishing = request.publishing().first().filter(|_| item_count(line) > 0)?;
-    match request.name() {
-        "MSET" | "UNLINK" => {
-            let mut keys = Vec::new();
-            each_key(line, |key| keys.push(key));
-            let name = publishing.name();
-            let entry =
-                |key: &'a [u8]| key.strip_prefix(name).filter(|_| !is_side_key(key, name.len()));
-            keys.into_iter().map(entry).collect()
-        }
-        name => match line.part {
-            Some(items) => items.iter().map(|&item| request.item(item).next()).collect(),
-            None if name == "HSET" => Some(request.others().step_by(2).collect()),
-            None => Some(request.others().collect()),
-        },
+    if !request.has_keys_for_items() {
+        return Some(line.items().collect());
     }
+    let name = publishing.name();
+    let entry = |key: &'a [u8]| key.strip_prefix(name).filter(|_| !is_side_key(key, name.len()));
+    line.items().map(entry).collect()
 }
 
-/// Visits the keys that are sent.
-fn each_key<'a>(line: &Line<'a>, visit: impl FnMut(&'a [u8])) {
-    let request = line.request;
-    match line.part.filter(|_| request.has_keys_for_items()) {
-        Some(items) => items.iter().filter_map(|&item| request.item(item).next()).for_each(visit),
-        None => request.keys().for_each(visit),
-    }
-}
-
-/// The number of keys that are sent.
-fn key_count(line: &Line<'_>) -> usize {
-    let part = line.part.filter(|_| line.request.has_keys_for_items());
-    part.map_or(line.request.key_count(), <[usize]>::len)
+/// The keys that are sent.
+fn keys<'a>(line: &Line<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let are_items = line.request.has_keys_for_items();
+    let keys = (!are_items).then(|| line.request.keys());
+    are_items.then(|| line.items()).into_iter().flatten().chain(keys.into_iter().flatten())
 }
 
 /// `EVALSHA`, the hash and the number of keys.

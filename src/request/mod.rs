@@ -156,7 +156,8 @@ impl Request {
         self
     }
 
-    /// Appends every item, each as the same number of arguments. If there is none, the command is not sent: its reply is `empty`.
+    /// Appends every item, each as the same number of arguments. If there is none, the command is
+    /// not sent: its reply is `empty`.
     pub(crate) fn each<I: IntoIterator>(
         mut self,
         items: I,

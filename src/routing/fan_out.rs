@@ -1,17 +1,16 @@
 //! Requests to several servers at the same time.
 
-use std::ptr;
 use std::sync::Arc;
 
 use redis::Value;
 
+use super::pending_command::{PendingCommand, batch_length, lines};
 use super::redirects::Redirects;
 use super::retry_decision::RetryDecision;
-use super::router::{Router, asking, lacks_source};
+use super::router::{Router, lacks_source};
 use crate::connection::{Node, repeatable};
 use crate::connection::{TransportError, TransportResult};
 use crate::error::Result;
-use crate::limits::{BYTES_PER_COMMAND, ENTRIES_PER_COMMAND};
 use crate::protocol::{Form, Line};
 use crate::request::{Piece, Request};
 use crate::time::Deadline;
@@ -24,20 +23,6 @@ pub(super) enum Parts {
     One(Option<u16>),
     /// Its items in several commands.
     Several(Vec<Piece>),
-}
-
-/// A command in flight, among others.
-struct PendingCommand<'a> {
-    line: Line<'a>,
-    /// The slot of its keys, if any.
-    origin: Option<u16>,
-    to: Destination,
-    asking: bool,
-    /// The address of the server that was asked last.
-    asked: String,
-    outcome: TransportResult<Value>,
-    /// Whether it is not sent, since an earlier part of its request failed.
-    is_skipped: bool,
 }
 
 impl<N: Node> Router<N> {
@@ -230,46 +215,6 @@ impl<N: Node> Router<N> {
     }
 }
 
-impl<'a> PendingCommand<'a> {
-    fn new(line: Line<'a>, slot: Option<u16>) -> Self {
-        let (origin, to, asking, asked) = (slot, Destination::Slot(slot), false, String::new());
-        Self { line, origin, to, asking, asked, outcome: Ok(Value::Nil), is_skipped: false }
-    }
-
-    /// Returns whether the server has not executed it, or did so without success.
-    fn has_failed(&self) -> bool {
-        !matches!(&self.outcome, Ok(reply) if !matches!(reply, Value::ServerError(_)))
-    }
-
-    /// Returns whether it is another part of the same request.
-    fn continues(&self, other: &Self) -> bool {
-        ptr::eq(self.line.request, other.line.request)
-    }
-
-    /// Skips it, with the outcome of an earlier part.
-    fn fail_as(&mut self, earlier: &Self) {
-        (self.outcome, self.is_skipped) = (earlier.outcome.clone(), true);
-    }
-
-    /// How many items and bytes it adds to a batch: none if it is not divided.
-    fn weight(&self) -> (usize, usize) {
-        self.line.part.map_or((0, 0), |items| (items.len(), self.line.size()))
-    }
-
-    /// Redirects the command according to `decision`, or back to its origin.
-    fn turn(&mut self, decision: RetryDecision, redirected: bool) {
-        (self.to, self.asking) = match decision {
-            RetryDecision::Ask(address) if redirected => {
-                (Destination::Address(address.into()), true)
-            }
-            RetryDecision::Moved(address) if redirected => {
-                (Destination::Address(address.into()), false)
-            }
-            _ => (Destination::Slot(self.origin), false),
-        };
-    }
-}
-
 /// Combines the replies to the parts of a request, which are the next of `replies`.
 pub(super) fn combined(
     request: &Request,
@@ -285,51 +230,15 @@ pub(super) fn combined(
     }
 }
 
-/// How many of these commands are sent together: the replies to large ones are awaited before others
-/// are sent, so that neither side has to keep many.
-fn batch_length(commands: &[PendingCommand<'_>]) -> usize {
-    let (mut items, mut bytes) = (0, 0);
-    let fits = |command: &&PendingCommand<'_>| {
-        let weight = command.weight();
-        (items, bytes) = (items + weight.0, bytes + weight.1);
-        items <= BATCH * ENTRIES_PER_COMMAND && bytes <= BATCH * BYTES_PER_COMMAND
-    };
-    commands.iter().take_while(fits).count().max(1)
-}
-
-/// The lines to send for a group of pending commands. The first use of a script includes its
-/// source, so that the server has it.
-fn lines<'a>(pending: &[PendingCommand<'a>], group: &[usize]) -> Vec<Line<'a>> {
-    let mut loaded: Vec<&str> = Vec::new();
-    let mut lines = Vec::with_capacity(group.len());
-    for command in group.iter().map(|&index| &pending[index]) {
-        lines.extend(command.asking.then(asking));
-        lines.push(with_source_once(command.line, &mut loaded));
-    }
-    lines
-}
-
-/// Returns `line`, with its source if it is a script that is not `loaded` yet.
-pub(crate) fn with_source_once<'a>(line: Line<'a>, loaded: &mut Vec<&'a str>) -> Line<'a> {
-    match line.script() {
-        Some(script) if !loaded.contains(&&script.hash[..]) => {
-            loaded.push(&script.hash);
-            Line { form: Form::WithSource, ..line }
-        }
-        _ => line,
-    }
-}
-
-/// How many full pages travel together.
-const BATCH: usize = 16;
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::pending_command::BATCH;
     use super::*;
     use crate::connection::{Connector, Stub, StubNode};
     use crate::keys::Gather;
+    use crate::limits::ENTRIES_PER_COMMAND;
     use crate::time::finish;
     use crate::topology::{Discovery, Seeds, Servers};
 

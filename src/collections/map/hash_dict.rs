@@ -272,6 +272,7 @@ impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
 }
 
 impl<K: Codec, V: Codec, E: Executor> RedisHashDict<K, V, E> {
+    /// A command that sets the values of `entries`.
     fn setting<Q, R, const A: bool, const B: bool>(
         &self,
         entries: impl IntoIterator<Item = (Q, R)>,
